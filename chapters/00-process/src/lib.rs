@@ -1,0 +1,1 @@
+//! A process: how the kernel is asked for one, and how it ends.

@@ -1,0 +1,2 @@
+//! A process: how the kernel is asked for one, and how it ends.
+fn main() {}

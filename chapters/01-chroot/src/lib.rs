@@ -1,0 +1,1 @@
+//! Another root directory, and a base root file system made from this very machine.

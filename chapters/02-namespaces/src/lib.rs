@@ -1,0 +1,1 @@
+//! Rooms: a process with its own mounts, pids, names, network and users.

@@ -1,0 +1,2 @@
+//! Rooms: a process with its own mounts, pids, names, network and users.
+fn main() {}

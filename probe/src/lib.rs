@@ -1,0 +1,1 @@
+//! The instrument: a program that runs inside and reports what it can see and do.

@@ -1,0 +1,2 @@
+//! The engine: a thin command line over the chapters.
+fn main() {}

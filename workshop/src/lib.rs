@@ -1,0 +1,1 @@
+//! The guide: tour, doctor, ladder, clean.

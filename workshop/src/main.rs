@@ -1,0 +1,2 @@
+//! The guide: tour, doctor, ladder, clean.
+fn main() {}
