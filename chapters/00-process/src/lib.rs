@@ -1,1 +1,31 @@
-//! A process: how the kernel is asked for one, and how it ends.
+//! Chapter 00: a process. How the kernel is asked for one, how it is told what to run, and how it ends.
+//!
+//! # Layout
+//! - [`kernel`]: every system call of a launch, each with the reason for it
+//! - [`launch`]: the launch, moment by moment: the host's side
+//! - [`mechanism`]: what a launch is made of
+//! - [`child`]: the same launch from the child's side, up to exec
+//! - [`channel`]: the socket pair that joins the two
+//! - `reaper`: the small init of `--init`
+//! - [`wait`]: signals passed on, the end awaited
+//! - [`exec`]: which file a command's name means
+//! - [`explain`]: a launch told while it happens
+//! - [`keyboard`]: the flags `--explain` and `--step`, and the person at them
+//! - [`failure`]: what failed, why, and what to do
+//! - [`gym`]: the processes of this machine, by the rooms they are in
+//! - [`place`], [`record`]: where things are kept, and what will have to be cleaned
+
+pub mod channel;
+pub mod child;
+pub mod exec;
+pub mod explain;
+pub mod failure;
+pub mod gym;
+pub mod kernel;
+pub mod keyboard;
+pub mod launch;
+pub mod mechanism;
+pub mod place;
+mod reaper;
+pub mod record;
+pub mod wait;

@@ -1,2 +1,67 @@
-//! A process: how the kernel is asked for one, and how it ends.
-fn main() {}
+//! `ch00-process`: runs a command as a process, and shows the gym that processes live in.
+#![allow(clippy::print_stderr)] // this is the binary's root: the one place that prints
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use ch00_process::exec::Command;
+use ch00_process::failure::{ENGINE, Failure};
+use ch00_process::keyboard::{self, Watch};
+use ch00_process::launch::Launch;
+use ch00_process::wait::Ended;
+use clap::{Parser, Subcommand};
+
+/// Chapter 00: a process, and how the kernel is asked for one
+#[derive(Parser)]
+#[command(name = "ch00-process", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run a command as a process of its own and wait for it
+    Run {
+        #[command(flatten)]
+        watch: Watch,
+        /// The command and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
+    /// Draw the processes of this machine by the rooms (sets of namespaces) that they are in
+    Gym,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        let _ = error.print();
+        std::process::exit(if error.use_stderr() { ENGINE.into() } else { 0 })
+    });
+    match cli.verb {
+        Verb::Run { watch, command } => match run(watch, command) {
+            Ok(ended) => {
+                if let Some(note) = keyboard::note(ended) {
+                    eprintln!("ch00-process: {note}");
+                }
+                ended.code.into()
+            }
+            Err(failure) => {
+                eprintln!("ch00-process: {failure}");
+                failure.code.into()
+            }
+        },
+        Verb::Gym => match ch00_process::gym::draw(&mut std::io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("ch00-process: gym: {error:#}");
+                ENGINE.into()
+            }
+        },
+    }
+}
+
+fn run(watch: Watch, command: Vec<OsString>) -> Result<Ended, Failure> {
+    let k = watch.kernel(Box::new(std::io::stderr()))?;
+    Launch::new(Command::inheriting(command)?).run(&k)
+}

@@ -1,0 +1,116 @@
+//! Files, directories and nodes, by path while the host's are visible, by descriptor afterwards.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
+use nix::sys::stat::{Mode, SFlag, makedev, mknodat};
+
+use crate::kernel::{Call, Result};
+
+impl Call<'_> {
+    /// `openat`, close-on-exec. open(2).
+    ///
+    /// # Errors
+    /// ENOENT: not there. EACCES: not allowed. ENOTDIR: a file on the way, or `O_DIRECTORY` on a file.
+    pub fn open(self, path: &Path, flags: OFlag) -> Result<OwnedFd> {
+        self.number(open(path, flags | OFlag::O_CLOEXEC, Mode::empty()), number, || {
+            format!("openat(AT_FDCWD, {path:?}, {})", names(flags))
+        })
+    }
+
+    /// `openat2(dir, path, RESOLVE_IN_ROOT)`: `dir` is the root of the whole path, so neither `..` nor a
+    /// symlink leads out of it. openat2(2), 5.6; the answer to CVE-2021-30465 and its family.
+    ///
+    /// # Errors
+    /// ENOENT, ENOTDIR as open. ELOOP: symlinks in a circle. EXDEV: it would have left `dir`.
+    pub fn open_in_root(self, dir: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd> {
+        let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        self.number(openat2(dir, path, how), number, || {
+            format!("openat2({}, {path:?}, {{flags={}, resolve=RESOLVE_IN_ROOT}})", super::fd(dir), names(flags))
+        })
+    }
+
+    /// Opens for writing, writes all at once, closes: for the files of /proc that are commands.
+    ///
+    /// # Errors
+    /// EPERM, EINVAL: as the file's own man page says. ENOENT: the kernel has no such file.
+    pub fn write(self, path: &Path, text: &str) -> Result<()> {
+        let answer = open(path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())
+            .and_then(|file| nix::unistd::write(file, text.as_bytes()))
+            .map(drop);
+        self.plain(answer, || format!("write({path:?}, {text:?})"))
+    }
+
+    /// `mkdirat`. mkdir(2).
+    ///
+    /// # Errors
+    /// EEXIST: there is something. EROFS: a read-only file system. EOVERFLOW: ids not mapped yet.
+    pub fn mkdirat(self, dir: BorrowedFd<'_>, path: &str, mode: u32) -> Result<()> {
+        let answer = nix::sys::stat::mkdirat(dir, path, Mode::from_bits_truncate(mode));
+        self.plain(answer, || format!("mkdirat({}, {path:?}, {mode:#o})", super::fd(dir)))
+    }
+
+    /// `openat(O_CREAT)`: an empty file, for something to be bound onto.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn create_file_at(self, dir: BorrowedFd<'_>, path: &str) -> Result<()> {
+        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let answer = openat(dir, path, flags, Mode::from_bits_truncate(0o666)).map(drop);
+        self.plain(answer, || format!("openat({}, {path:?}, O_CREAT|O_EXCL|O_WRONLY, 0666)", super::fd(dir)))
+    }
+
+    /// `mknodat`: a character device. mknod(2).
+    ///
+    /// # Errors
+    /// EPERM: in a user namespace, always.
+    pub fn mknod_char_at(self, dir: BorrowedFd<'_>, path: &str, major: u64, minor: u64) -> Result<()> {
+        let mode = Mode::from_bits_truncate(0o666);
+        let answer = mknodat(dir, path, SFlag::S_IFCHR, mode, makedev(major, minor));
+        self.plain(answer, || {
+            format!("mknodat({}, {path:?}, S_IFCHR|0666, makedev({major}, {minor}))", super::fd(dir))
+        })
+    }
+
+    /// `symlinkat`. symlink(2).
+    ///
+    /// # Errors
+    /// EEXIST: there is something.
+    pub fn symlinkat(self, target: &str, dir: BorrowedFd<'_>, path: &str) -> Result<()> {
+        let answer = nix::unistd::symlinkat(target, dir, path);
+        self.plain(answer, || format!("symlinkat({target:?}, {}, {path:?})", super::fd(dir)))
+    }
+
+    /// `chdir`. chdir(2).
+    ///
+    /// # Errors
+    /// ENOENT: not there. EACCES: no x permission on the way.
+    pub fn chdir(self, path: &Path) -> Result<()> {
+        self.plain(nix::unistd::chdir(path), || format!("chdir({path:?})"))
+    }
+
+    /// `fchdir`. chdir(2).
+    ///
+    /// # Errors
+    /// ENOTDIR: not a directory. EACCES: no x permission.
+    pub fn fchdir(self, dir: BorrowedFd<'_>) -> Result<()> {
+        self.plain(nix::unistd::fchdir(dir.as_fd()), || format!("fchdir({})", super::fd(dir)))
+    }
+
+    /// `umask(0)`: modes are what is asked for. umask(2) can't fail.
+    pub fn umask(self, mask: u32) {
+        nix::sys::stat::umask(Mode::from_bits_truncate(mask));
+        self.tell(&format!("umask({mask:#o})"), "0");
+    }
+}
+
+fn number(descriptor: &OwnedFd) -> i64 {
+    use std::os::fd::AsRawFd;
+    descriptor.as_raw_fd().into()
+}
+
+fn names(flags: OFlag) -> String {
+    let named: Vec<_> = flags.iter_names().map(|(name, _)| name).collect();
+    if named.is_empty() { "O_RDONLY".into() } else { named.join("|") }
+}

@@ -1,0 +1,11 @@
+//! The calls that neither nix nor rustix has. The only unsafe code of the house is in this room;
+//! what leaves it is safe to call.
+#![allow(unsafe_code)]
+
+pub mod ipc;
+mod mount;
+mod process;
+
+pub use mount::{mount_setattr_idmap, mount_setattr_readonly};
+pub(crate) use process::adopt;
+pub use process::{clone3, close_range_on_exec, exit_now, join_session_keyring, reset_signals};

@@ -1,0 +1,93 @@
+//! Processes: clone3, the child's signals, an end without ceremony.
+
+use std::mem::{size_of, zeroed};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+/// `clone3(struct clone_args *cl_args, size_t size)` without shared memory: like fork, with namespaces
+/// and a pidfd. `None` in the child. clone(2).
+///
+/// `flags` are the kernel's 64-bit `CLONE_*`. libc's `CLONE_INTO_CGROUP` is a c_int and overflows to 0:
+/// give `cgroup` instead, and the flag is set here.
+///
+/// # Errors
+/// EPERM: no privilege for a namespace. EINVAL: flags that exclude each other. ENOSPC: too many namespaces.
+/// ENOSYS: older than 5.3.
+pub fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<(Pid, OwnedFd)>, Errno> {
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    let mut pidfd: libc::c_int = -1;
+    // SAFETY: clone_args is a plain structure of integers; all zeroes is a valid value of it.
+    let mut args: libc::clone_args = unsafe { zeroed() };
+    args.flags = flags | libc::CLONE_PIDFD as u64;
+    args.pidfd = (&raw mut pidfd) as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    if let Some(cgroup) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
+    // SAFETY: `args` and `pidfd` live until the call returns. Neither CLONE_VM nor a stack is asked for, so
+    // the child runs on its own copy of this stack. The process has one thread at this moment (the launch
+    // starts none), so no lock can be held by a thread that the child doesn't have.
+    let answer = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) };
+    match Errno::result(answer)? {
+        0 => Ok(None),
+        pid => {
+            // SAFETY: the kernel has just put a new descriptor there, which nobody else knows of.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok(Some((Pid::from_raw(pid as i32), pidfd)))
+        }
+    }
+}
+
+/// Every signal that can be caught goes back to its default, ignored ones too (execve keeps them ignored,
+/// and Rust's runtime ignores SIGPIPE), and none is blocked any more. signal(7).
+pub fn reset_signals() -> Result<(), Errno> {
+    // SAFETY: a sigaction of zeroes is SIG_DFL with an empty mask and no flags.
+    let default: libc::sigaction = unsafe { zeroed() };
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: `default` lives until the call returns, and SIG_DFL runs no code of ours. KILL, STOP and
+        // the two that libc keeps for itself answer EINVAL, which changes nothing.
+        unsafe { libc::sigaction(signal, &raw const default, std::ptr::null_mut()) };
+    }
+    nix::sys::signal::SigSet::empty().thread_set_mask()
+}
+
+/// `_exit(2)`: ends without running anything that the host left in this copy of its memory (buffers that
+/// would be written twice, destructors of what isn't ours).
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit has no preconditions and doesn't return.
+    unsafe { libc::_exit(code) }
+}
+
+/// `keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL)`: a new, empty session keyring. keyctl(2), session-keyring(7).
+///
+/// # Errors
+/// ENOSYS: a kernel without keys. EDQUOT: this user has too many.
+pub fn join_session_keyring() -> Result<(), Errno> {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
+    // SAFETY: a null name means an anonymous keyring; nothing of ours is read or written.
+    let answer = unsafe {
+        libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>())
+    };
+    Errno::result(answer).map(drop)
+}
+
+
+/// `close_range(3, ~0, CLOSE_RANGE_CLOEXEC)`. close_range(2).
+///
+/// # Errors
+/// ENOSYS: older than 5.9. EINVAL: the flag is 5.11.
+pub fn close_range_on_exec() -> Result<(), Errno> {
+    // SAFETY: nothing is closed now; descriptors are only marked to be closed by an exec, after which no
+    // code of ours holds them.
+    let answer = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    Errno::result(answer).map(drop)
+}
+
+/// Takes a descriptor that `recvmsg` has just put into this process (`SCM_RIGHTS`, unix(7)).
+pub(crate) fn adopt(number: RawFd) -> OwnedFd {
+    // SAFETY: the kernel made this number for that one recvmsg; the only caller takes each of them once.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}

@@ -1,0 +1,126 @@
+//! The person at the keyboard: the flags `--explain` and `--step`, and stopping for them.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+
+use clap::Args;
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::Pid;
+
+use crate::explain::{Form, Moment, Process, Teller, Told, look};
+use crate::failure::Failure;
+use crate::kernel::{Kernel, Listener, Result};
+use crate::wait::Ended;
+
+/// How the launch is watched. The same on every chapter's `run`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Watch {
+    /// Tell each system call of the launch as it happens: what, with which arguments, and why
+    #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub explain: Option<Form>,
+    /// Stop before each moment of the launch, for a look around from a second terminal
+    #[arg(long)]
+    pub step: bool,
+}
+
+impl Watch {
+    /// The kernel for a launch that is watched like this. What is told is written to `out`.
+    ///
+    /// # Errors
+    /// `--step` without a terminal.
+    pub fn kernel(self, out: Box<dyn Write>) -> Result<Kernel> {
+        if self.explain.is_none() && !self.step {
+            return Ok(Kernel::new(Process::Host, None));
+        }
+        let keyboard = if self.step { Some(Keyboard::open()?) } else { None };
+        let form = self.explain.or(self.step.then_some(Form::Text));
+        let listener = Host { teller: Teller::new(form, out), keyboard, child: None, announced: None };
+        Ok(Kernel::new(Process::Host, Some(Box::new(listener))))
+    }
+}
+
+/// What a person has to be told about an end, beyond its code.
+#[must_use]
+pub fn note(ended: Ended) -> Option<&'static str> {
+    ended.forced.then_some("got 3 interrupts; the command didn't listen, so it was killed (pid 1 ignores signals that it has no handler for)")
+}
+
+/// The host's ear: prints, and stops for the keyboard.
+struct Host {
+    teller: Teller,
+    keyboard: Option<Keyboard>,
+    child: Option<Pid>,
+    announced: Option<Told>,
+}
+
+impl Host {
+    fn tell(&mut self, told: &Told) {
+        let _ = self.teller.tell(told); // a closed pipe is no reason to end a launch
+    }
+}
+
+impl Listener for Host {
+    fn told(&mut self, told: &Told) {
+        match self.announced.take() {
+            // The announced exec failed, and this is the same call with its answer.
+            Some(announced) if announced.call == told.call => {}
+            Some(announced) => self.tell(&announced),
+            None => {}
+        }
+        if told.result == "?" {
+            self.announced = Some(told.clone());
+        } else {
+            self.tell(told);
+        }
+    }
+
+    fn step(&mut self, moment: Moment) -> Result<()> {
+        let Some(keyboard) = &mut self.keyboard else { return Ok(()) };
+        let place = self.child.map_or_else(String::new, |pid| format!(" (child {pid})"));
+        let _ = self.teller.say(&format!("\n▶ {moment}{place}. Enter goes on; meanwhile, in a second terminal:"));
+        let _ = self.teller.say(&format!("    {}", look(moment, self.child.map(Pid::as_raw))));
+        keyboard.wait_for_enter()
+    }
+
+    fn child_is(&mut self, pid: Pid) {
+        self.child = Some(pid);
+    }
+
+    fn completed(&mut self, well: bool) {
+        if let Some(mut announced) = self.announced.take()
+            && well
+        {
+            announced.result = "0".into();
+            self.tell(&announced);
+        }
+    }
+}
+
+/// The terminal itself, whatever the command's stdin is. tty(4).
+struct Keyboard(BufReader<File>);
+
+impl Keyboard {
+    fn open() -> Result<Self> {
+        let tty = File::open("/dev/tty").map_err(|error| {
+            Failure::said(
+                format!("--step: /dev/tty: {error}"),
+                "this process has no terminal to read Enter from",
+                "run it in a terminal, or use --explain",
+            )
+        })?;
+        Ok(Self(BufReader::new(tty)))
+    }
+
+    /// Ctrl-C here ends the whole launch: the host dies, and the child with it.
+    fn wait_for_enter(&mut self) -> Result<()> {
+        let mut interrupt = SigSet::empty();
+        interrupt.add(Signal::SIGINT);
+        let _ = interrupt.thread_unblock();
+        let read = self.0.read_line(&mut String::new());
+        let _ = interrupt.thread_block();
+        match read {
+            Ok(length) if length > 0 => Ok(()),
+            _ => Err(Failure::said("--step: the terminal was closed", "", "run it again")),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A launch: a process started through a list of mechanisms, moment by moment. This is the host's side.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use crate::channel::{Channel, FromChild, FromHost};
+use crate::child;
+use crate::exec::Command;
+use crate::explain::Moment;
+use crate::failure::Failure;
+use crate::kernel::{Kernel, Result};
+use crate::mechanism::{Birth, Chain, Child, Mechanism, Root, SameRoot, With};
+use crate::wait::{Ended, Signals, Woken};
+
+/// What will be launched: a command, through mechanisms, in a root.
+#[derive(Debug)]
+pub struct Launch<C = (), R = SameRoot> {
+    pub(crate) command: Command,
+    pub(crate) init: bool,
+    pub(crate) mechanisms: C,
+    pub(crate) root: R,
+}
+
+impl Launch {
+    /// A plain process: no mechanism, the root that there is.
+    #[must_use]
+    pub fn new(command: Command) -> Self {
+        Self { command, init: false, mechanisms: (), root: SameRoot }
+    }
+}
+
+impl<C: Chain, R: Root> Launch<C, R> {
+    /// One mechanism more.
+    pub fn with<M: Mechanism>(self, mechanism: M) -> Launch<With<C, M>, R> {
+        let Self { command, init, mechanisms, root } = self;
+        Launch { command, init, mechanisms: With(mechanisms, mechanism), root }
+    }
+
+    /// Another root in place of the one so far.
+    pub fn root<S: Root>(self, root: S) -> Launch<C, S> {
+        let Self { command, init, mechanisms, .. } = self;
+        Launch { command, init, mechanisms, root }
+    }
+
+    /// Whether the first process is a small init of ours that reaps, with the command as its child.
+    #[must_use]
+    pub fn init(mut self, init: bool) -> Self {
+        self.init = init;
+        self
+    }
+
+    /// Runs the command and waits for its end.
+    ///
+    /// # Errors
+    /// The step that failed, on the host or in the child, with Docker's exit code for it.
+    // ANCHOR: run
+    pub fn run(mut self, k: &Kernel) -> Result<Ended> {
+        let signals = Signals::hold()?;
+
+        k.begin(Moment::Prepare)?;
+        let mut birth = Birth::plain();
+        self.mechanisms.prepare(k, &mut birth)?;
+
+        k.begin(Moment::Clone)?;
+        k.by(SameRoot::NAME);
+        let (ours, theirs) = Channel::pair().map_err(|errno| {
+            Failure::of_call(k.place(), "socketpair(AF_UNIX, SOCK_SEQPACKET)".into(), errno, "host and child talk")
+        })?;
+        let cgroup = birth.cgroup.as_ref().map(AsFd::as_fd);
+        let made = k.why("a copy of this process, and a descriptor that names it for good").clone3(birth.namespaces, cgroup)?;
+        let Some((pid, pidfd)) = made else {
+            // This is the child now. It may do what the host may, and it never comes back from here.
+            drop(ours);
+            child::live(&self, theirs, k.is_watched());
+        };
+        drop(theirs); // else the end of the child would not be the end of the channel
+
+        let guard = Kill { pidfd: &pidfd };
+        k.child_is(pid);
+        k.begin(Moment::Supervise)?;
+        let mut child = Child { pid, pidfd: pidfd.as_fd(), handed: Vec::new() };
+        self.mechanisms.supervise(k, &mut child)?;
+        k.by(R::NAME);
+        self.root.supervise(k, &mut child)?;
+
+        let (names, descriptors) = child.handed();
+        // Where the child is gone already, hearing from it says why better than this would.
+        let _ = ours.say(&FromHost::Go(names), &descriptors);
+        drop(child);
+        let ended = accompany(k, &signals, ours, pid, &pidfd);
+        std::mem::forget(guard); // it has been waited for
+        ended
+    }
+    // ANCHOR_END: run
+}
+
+/// Goes with the child to its end: tells what it tells, passes signals on, and waits.
+fn accompany(k: &Kernel, signals: &Signals, channel: Channel, pid: Pid, pidfd: &OwnedFd) -> Result<Ended> {
+    let mut channel = Some(channel);
+    let mut failed = None;
+    let mut interrupts = Interrupts::default();
+    loop {
+        match signals.wait(pidfd.as_fd(), channel.as_ref().map(AsFd::as_fd))? {
+            Woken::Channel => {
+                // End-of-file: the child has become the command, or has ended.
+                let open = channel.as_ref().map(|channel| hear(k, channel, &mut failed));
+                if !matches!(open, Some(Ok(true))) {
+                    channel = None;
+                    k.completed(failed.is_none());
+                    k.by(SameRoot::NAME);
+                    k.begin(Moment::Wait)?;
+                }
+            }
+            Woken::Signal { signal, from_terminal } => {
+                let deadly = interrupts.is_third(signal) || (channel.is_some() && Interrupts::ends(signal));
+                let signal = if deadly { Signal::SIGKILL } else { signal };
+                // A Ctrl-C reaches the whole foreground process group, so the child has had it already.
+                if deadly || !from_terminal {
+                    // ESRCH: it has just ended, which the next round will see.
+                    let _ = k.why("what was meant for the command is passed on").pidfd_send_signal(pidfd.as_fd(), signal);
+                }
+            }
+            Woken::Ended => {
+                while let Some(open) = &channel {
+                    if !matches!(hear(k, open, &mut failed), Ok(true)) {
+                        channel = None;
+                    }
+                }
+                let status = k.why("how did it end? no zombie stays").waitid(pidfd.as_fd())?;
+                signals.take_terminal_back();
+                return match failed {
+                    Some(failure) => Err(failure),
+                    None => Ok(Ended::new(pid, status, interrupts.killed())),
+                };
+            }
+        }
+    }
+}
+
+/// One message; false at end-of-file.
+fn hear(k: &Kernel, channel: &Channel, failed: &mut Option<Failure>) -> Result<bool> {
+    let heard = channel.hear::<FromChild>().map_err(|errno| {
+        Failure::of_call(k.place(), "recvmsg(channel)".into(), errno, "what the child says")
+    })?;
+    let Some((message, _)) = heard else { return Ok(false) };
+    match message {
+        FromChild::Told(told) => k.relay(&told),
+        FromChild::Step(moment) => {
+            k.step(moment)?;
+            let _ = channel.say(&FromHost::Go(vec![]), &[]);
+        }
+        FromChild::Ready => {
+            let _ = channel.say(&FromHost::Go(vec![]), &[]);
+        }
+        FromChild::Failed(failure) => *failed = Some(failure),
+        FromChild::Panicked(text) => {
+            let hint = "this is a mistake in our own code; run it again with --explain and report what it shows";
+            *failed = Some(k.refuse(format!("the child panicked: {text}"), "a bug", hint));
+        }
+    }
+    Ok(true)
+}
+
+/// Docker's rule for a command that doesn't listen: the third Ctrl-C kills it.
+#[derive(Default)]
+struct Interrupts {
+    seen: u32,
+}
+
+impl Interrupts {
+    fn ends(signal: Signal) -> bool {
+        matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP | Signal::SIGQUIT)
+    }
+
+    fn is_third(&mut self, signal: Signal) -> bool {
+        self.seen += u32::from(matches!(signal, Signal::SIGINT | Signal::SIGTERM));
+        self.seen >= 3
+    }
+
+    fn killed(&self) -> bool {
+        self.seen >= 3
+    }
+}
+
+/// Where the host gives up between clone and the end, the child must not stay behind.
+struct Kill<'a> {
+    pidfd: &'a OwnedFd,
+}
+
+impl Drop for Kill<'_> {
+    fn drop(&mut self) {
+        use nix::sys::wait::{Id, WaitPidFlag, waitid};
+        let _ = rustix::process::pidfd_send_signal(self.pidfd, rustix::process::Signal::KILL);
+        let _ = waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED);
+    }
+}

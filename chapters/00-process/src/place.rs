@@ -1,0 +1,65 @@
+//! Where boxroom keeps things: a data root that lasts, and a run root that the machine forgets at boot.
+
+use std::env;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use nix::unistd::geteuid;
+
+/// What lasts: images, containers, volumes, the base root file system.
+///
+/// `$BOXROOM_ROOT`, else `/var/lib/boxroom`; for an ordinary user `$XDG_DATA_HOME/boxroom`, else
+/// `~/.local/share/boxroom` (XDG Base Directory Specification). Not created here.
+///
+/// # Errors
+/// An ordinary user without `$HOME` has no place.
+pub fn data_root() -> Result<PathBuf> {
+    if let Some(root) = env::var_os("BOXROOM_ROOT") {
+        return Ok(root.into());
+    }
+    if geteuid().is_root() {
+        return Ok("/var/lib/boxroom".into());
+    }
+    if let Some(data) = env::var_os("XDG_DATA_HOME") {
+        return Ok(PathBuf::from(data).join("boxroom"));
+    }
+    let home = env::var_os("HOME").context(
+        "neither BOXROOM_ROOT nor HOME is set, so there is no place for images; set BOXROOM_ROOT",
+    )?;
+    Ok(PathBuf::from(home).join(".local/share/boxroom"))
+}
+
+/// What is true until the next boot: the records of what has to be cleaned. Created with mode 0700.
+///
+/// `$BOXROOM_RUN`, else `/run/boxroom`; for an ordinary user `$XDG_RUNTIME_DIR/boxroom`, else
+/// `/tmp/boxroom-UID`, which is refused where somebody else made it first.
+///
+/// # Errors
+/// The directory can't be made, or it isn't this user's own.
+pub fn run_root() -> Result<PathBuf> {
+    let me = geteuid();
+    let root: PathBuf = if let Some(root) = env::var_os("BOXROOM_RUN") {
+        root.into()
+    } else if me.is_root() {
+        "/run/boxroom".into()
+    } else if let Some(run) = env::var_os("XDG_RUNTIME_DIR") {
+        PathBuf::from(run).join("boxroom")
+    } else {
+        format!("/tmp/boxroom-{me}").into()
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&root)
+        .with_context(|| format!("could not make {}; set BOXROOM_RUN to a folder of yours", root.display()))?;
+    let seen = fs::symlink_metadata(&root).with_context(|| root.display().to_string())?;
+    if !seen.is_dir() || seen.uid() != me.as_raw() {
+        bail!(
+            "{} is not a directory of user {me} (somebody else was there first); set BOXROOM_RUN to a folder of yours",
+            root.display()
+        );
+    }
+    Ok(root)
+}

@@ -1,0 +1,155 @@
+//! The record of what will have to be cleaned, on disk before the thing itself is made.
+//!
+//! Whoever makes a directory, a mount or a group may be killed in the middle of it. So a note is
+//! written first; the normal end takes it away, and after a crash another process finds it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::place;
+
+/// One thing that will have to be cleaned, and who is about to make it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    /// What kind of thing: `directory`, later `cgroup`, `mount`, ...
+    pub kind: String,
+    /// Which one: its path or name.
+    pub what: String,
+    /// Who makes it.
+    pub owner: Owner,
+    #[serde(skip)]
+    path: PathBuf,
+}
+
+/// A process, known by more than its number: pids are given again, boots begin them anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot: String,
+    /// Its number, in the pid namespace of whoever wrote the record.
+    pub pid: u32,
+    /// When it began, in clock ticks after boot (field 22 of `/proc/PID/stat`, proc_pid_stat(5)).
+    pub start: u64,
+}
+
+impl Record {
+    /// Notes on disk that `what` is about to be made by this process.
+    ///
+    /// # Errors
+    /// The run root can't be written.
+    pub fn write(kind: &str, what: &str) -> Result<Self> {
+        let owner = Owner::me()?;
+        let folder = folder()?;
+        let unique = format!("{}-{}-{}", owner.pid, owner.start, stamp());
+        let path = folder.join(format!("{unique}.json"));
+        let record = Self { kind: kind.into(), what: what.into(), owner, path };
+        let beside = folder.join(format!(".{unique}"));
+        let mut file = fs::File::create(&beside).with_context(|| beside.display().to_string())?;
+        file.write_all(&serde_json::to_vec(&record)?)?;
+        file.sync_all()?;
+        fs::rename(&beside, &record.path).with_context(|| record.path.display().to_string())?;
+        Ok(record)
+    }
+
+    /// The thing is gone (or finished): nobody has to clean it any more.
+    ///
+    /// # Errors
+    /// The note can't be removed; that it is gone already is no error.
+    pub fn forget(self) -> Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| self.path.display().to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The records whose maker has ended without cleaning.
+///
+/// # Errors
+/// The run root can't be read.
+pub fn orphans() -> Result<Vec<Record>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder()?)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|end| end != "json") {
+            continue;
+        }
+        // A record that can't be read names nothing that could be cleaned; it is left for a person to look at.
+        let Ok(text) = fs::read(&path) else { continue };
+        let Ok(mut record) = serde_json::from_slice::<Record>(&text) else { continue };
+        record.path = path;
+        if !record.owner.lives() {
+            found.push(record);
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+impl Owner {
+    /// This process.
+    ///
+    /// # Errors
+    /// `/proc` isn't mounted here.
+    pub fn me() -> Result<Self> {
+        let pid = std::process::id();
+        let start = start_of(pid).context("could not read /proc/self/stat; is /proc mounted?")?;
+        Ok(Self { boot: boot_id(), pid, start })
+    }
+
+    /// Whether this very process (not another one with its number) is still there.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        self.boot == boot_id() && start_of(self.pid) == Some(self.start)
+    }
+}
+
+fn folder() -> Result<PathBuf> {
+    let folder = place::run_root()?.join("records");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    Ok(folder)
+}
+
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
+}
+
+fn start_of(pid: u32) -> Option<u64> {
+    start_in(&fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?)
+}
+
+/// Field 22. The second field is the command's name in parentheses and may hold anything, `) 7 8` too:
+/// so the fields are counted from the last parenthesis.
+fn start_in(stat: &str) -> Option<u64> {
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// Makes two records of one process differ.
+fn stamp() -> u128 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ch00_start_time_is_found_behind_a_hostile_name() {
+        let stat = "7 (a) 1 2) S 1 7 7 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 4242 1 2";
+        assert_eq!(start_in(stat), Some(4242));
+    }
+
+    #[test]
+    fn ch00_i_live_and_my_successor_does_not() {
+        let me = Owner::me().unwrap();
+        assert!(me.lives());
+        assert!(!Owner { start: me.start + 1, ..me.clone() }.lives());
+        assert!(!Owner { boot: "another boot".into(), ..me }.lives());
+    }
+}
