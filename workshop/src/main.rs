@@ -1,2 +1,112 @@
-//! The guide: tour, doctor, ladder, clean.
-fn main() {}
+//! `cargo workshop`: the command line of the guide, and the only place of it that prints.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The guide: shows the house, says what this machine can do, and sweeps up.
+///
+/// Without a command: the tour. It makes the base image, runs every stage on it and shows what each contains.
+#[derive(Parser)]
+#[command(name = "cargo workshop", bin_name = "cargo workshop", version)]
+struct Line {
+    /// Show every row of the ladder, not only the six that tell the story.
+    #[arg(long)]
+    all: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// What each stage contains: all stages against all escapes, each cell from a run.
+    Ladder {
+        /// Every row, not only the six that tell the story.
+        #[arg(long)]
+        all: bool,
+        /// For tools.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What this machine can do for each chapter, what it can't, and how to mend it.
+    Doctor {
+        /// For tools.
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        about: Option<About>,
+    },
+    /// Remove what boxroom left behind, and only that.
+    Clean {
+        /// Say what would be removed, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// One try of the doctor's, in a process of its own because the process is changed by it.
+    #[command(hide = true)]
+    Attempt {
+        name: String,
+        /// Give up root first.
+        #[arg(long)]
+        ordinary: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum About {
+    /// What an error number usually means here: `doctor errno`, `doctor errno EPERM`, `doctor errno pivot_root`.
+    Errno {
+        /// An errno (EPERM or 1) or a system call (`pivot_root`); without it, all of them.
+        name: Option<String>,
+    },
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() -> ExitCode {
+    let _asked = Line::parse();
+    println!("{}", workshop::elsewhere::way(std::env::consts::OS));
+    ExitCode::FAILURE
+}
+
+#[cfg(target_os = "linux")]
+fn main() -> ExitCode {
+    match linux::run(Line::parse()) {
+        Ok(code) => code,
+        // `| head` has read enough: no failure of ours.
+        Err(error) if linux::pipe_closed(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo workshop: {error:#}");
+            ExitCode::from(125)
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io;
+    use std::process::ExitCode;
+
+    use super::{About, Command, Line};
+    use workshop::{clean, doctor, ink::Ink};
+
+    pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
+        let out = &mut io::stdout().lock();
+        let ink = Ink::for_stream(&io::stdout());
+        match line.command {
+            None | Some(Command::Ladder { .. }) => {
+                anyhow::bail!("the tour is still being written; cargo workshop doctor works")
+            }
+            Some(Command::Doctor { json, about: None }) => doctor::run(out, ink, json),
+            Some(Command::Doctor { json, about: Some(About::Errno { name }) }) => {
+                doctor::errnos::run(out, ink, name.as_deref(), json)
+            }
+            Some(Command::Clean { dry_run }) => clean::run(out, ink, dry_run),
+            Some(Command::Attempt { name, ordinary }) => Ok(doctor::attempt::child(out, &name, ordinary)),
+        }
+    }
+
+    pub(crate) fn pipe_closed(error: &anyhow::Error) -> bool {
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,112 @@
+//! `cargo workshop clean`: what boxroom left behind when it was killed, and only that.
+//!
+//! It goes by the records that are written before a thing is made (`ch00_process::record`): what no
+//! record names is not ours, and what a living process owns is in use.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use ch00_process::record::{self, Record};
+
+use crate::doctor::facts::Facts;
+use crate::ink::Ink;
+
+/// Removes (or, `dry_run`, names) what ended processes left.
+///
+/// # Errors
+/// The records can't be read, or the writer is gone. What can't be removed is said, and makes the exit code 1.
+pub fn run(out: &mut impl Write, ink: Ink, dry_run: bool) -> Result<ExitCode> {
+    let orphans = record::orphans().context("could not read the records of what boxroom made")?;
+    if orphans.is_empty() {
+        writeln!(out, "nothing to clean: every record's maker is alive or cleaned up itself")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (mut done, mut kept) = (0, 0);
+    for orphan in orphans {
+        let what = format!("{} {}", orphan.kind, orphan.what);
+        let left = format!("left by process {}", orphan.owner.pid);
+        if dry_run {
+            writeln!(out, "would remove {what} ({left})")?;
+            done += 1;
+            continue;
+        }
+        match remove(orphan) {
+            Ok(Gone::Removed) => writeln!(out, "{} {what} ({left})", ink.green("removed"))?,
+            Ok(Gone::Already) => {
+                writeln!(out, "{} {what}: gone already, its record removed", ink.green("removed"))?
+            }
+            Err(error) => {
+                writeln!(out, "{} {what}: {error:#}", ink.red("kept"))?;
+                kept += 1;
+                continue;
+            }
+        }
+        done += 1;
+    }
+    let word = if dry_run { "would be removed" } else { "removed" };
+    let rest = if kept == 0 { String::new() } else { format!(", {kept} kept: see above") };
+    writeln!(out, "{done} {word}{rest}")?;
+    Ok(if kept == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+enum Gone {
+    Removed,
+    Already,
+}
+
+fn remove(orphan: Record) -> Result<Gone> {
+    let gone = match orphan.kind.as_str() {
+        "directory" => directory(Path::new(&orphan.what))?,
+        kind => bail!("this boxroom doesn't know how to remove a {kind}; a newer one left it"),
+    };
+    orphan.forget()?;
+    Ok(gone)
+}
+
+/// Removes a directory that a record names. The name comes from a file, so it is looked at twice.
+fn directory(path: &Path) -> Result<Gone> {
+    if !path.is_absolute() || path.components().count() < 3 {
+        bail!("not a path that boxroom would make a directory at; remove its record by hand");
+    }
+    let seen = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Gone::Already),
+        seen => seen?,
+    };
+    if !seen.is_dir() {
+        bail!("it is not a directory any more, so it isn't the one that boxroom made");
+    }
+    // Whatever is mounted in there is somebody's files, and removing would go right through.
+    if let Some(mount) = Facts::read().mounts.iter().find(|mount| mount.point.starts_with(path)) {
+        bail!("something is mounted at {}; umount it first", mount.point.display());
+    }
+    fs::remove_dir_all(path)?;
+    Ok(Gone::Removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_real_directory_is_removed() {
+        assert!(directory(Path::new("relative/path")).is_err());
+        assert!(directory(Path::new("/")).is_err());
+        assert!(directory(Path::new("/home")).is_err());
+        assert!(matches!(directory(Path::new("/tmp/boxroom/never/made")), Ok(Gone::Already)));
+    }
+
+    #[test]
+    fn a_link_in_its_place_is_left_alone() {
+        let folder = std::env::temp_dir().join(format!("boxroom-clean-{}", std::process::id()));
+        let (real, link) = (folder.join("real"), folder.join("link"));
+        fs::create_dir_all(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert!(directory(&link).is_err());
+        assert!(matches!(directory(&real), Ok(Gone::Removed)));
+        fs::remove_file(&link).unwrap();
+        fs::remove_dir(&folder).unwrap();
+    }
+}
