@@ -114,3 +114,26 @@ pub fn key_read(key: Key) -> Result<Vec<u8>, Errno> {
     bytes.truncate(length);
     Ok(bytes)
 }
+
+/// Whether a descriptor with this number is open, and if so whether an exec would close it. F_GETFD(2const).
+///
+/// # Errors
+/// EBADF: it isn't open.
+pub fn descriptor_closes_on_exec(number: i32) -> Result<bool, Errno> {
+    // SAFETY: F_GETFD only asks; a number that is no descriptor is EBADF.
+    let answer = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    Errno::result(answer).map(|flags| flags & libc::FD_CLOEXEC != 0)
+}
+
+/// What the file behind an inherited descriptor begins with, at most 4,096 bytes; its offset stays. pread(2).
+///
+/// # Errors
+/// EBADF: not open, or not for reading. ESPIPE: a pipe or a socket. EISDIR: a directory.
+pub fn descriptor_read(number: i32) -> Result<Vec<u8>, Errno> {
+    let mut bytes = vec![0_u8; 4096];
+    // SAFETY: the kernel writes at most `bytes.len()` bytes into `bytes`; reading at an offset changes
+    // nothing for whoever owns the descriptor.
+    let answer = unsafe { libc::pread(number, bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    bytes.truncate(usize::try_from(Errno::result(answer)?).unwrap_or(0));
+    Ok(bytes)
+}

@@ -1,0 +1,137 @@
+//! The probe as a file that runs in any root file system: built by cargo, linked statically where it can be.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+use nix::fcntl::{Flock, FlockArg};
+use serde::Deserialize;
+
+/// Where this package's source was when it was compiled; a binary that was carried elsewhere finds nothing there.
+const SOURCE: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The path of the probe: `$BOXROOM_PROBE`, else built from this checkout, else beside the running program.
+///
+/// cargo builds no other package's binary for a test, so it is asked to, once: what it made is kept as
+/// `target/staged/probe` and taken as long as no source is younger. A lock keeps two tests from building at once.
+///
+/// # Errors
+/// cargo isn't there or can't build it, and nothing is beside the running program either.
+pub fn staged() -> Result<PathBuf> {
+    if let Some(path) = env::var_os("BOXROOM_PROBE") {
+        let path = PathBuf::from(path);
+        if !path.is_file() {
+            bail!("BOXROOM_PROBE names {}, which is not a file", path.display());
+        }
+        return Ok(path);
+    }
+    let source = Path::new(SOURCE);
+    if source.join("Cargo.toml").is_file() {
+        return from_checkout(source);
+    }
+    let beside = env::current_exe()?.with_file_name("probe");
+    if beside.is_file() {
+        return Ok(beside);
+    }
+    bail!("found no probe: neither the checkout {SOURCE} nor {}; set BOXROOM_PROBE", beside.display())
+}
+
+/// The folder that cargo builds into, as the running program shows it.
+///
+/// # Errors
+/// The running program has no path (deleted meanwhile).
+pub fn target_dir() -> Result<PathBuf> {
+    // cargo marks its target folder; a program that it built lies below.
+    let exe = env::current_exe().context("where is the running program?")?;
+    if let Some(marked) = exe.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()) {
+        return Ok(marked.into());
+    }
+    if let Some(named) = env::var_os("CARGO_TARGET_DIR") {
+        return Ok(named.into());
+    }
+    Ok(workspace().join("target"))
+}
+
+/// The top of the checkout that this program was built from.
+#[must_use]
+pub fn workspace() -> &'static Path {
+    let source = Path::new(SOURCE);
+    source.parent().unwrap_or(source)
+}
+
+fn from_checkout(source: &Path) -> Result<PathBuf> {
+    let folder = target_dir()?.join("staged");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let path = folder.join("probe");
+    let lock = fs::File::create(folder.join(".lock")).with_context(|| folder.display().to_string())?;
+    let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
+    let top = workspace();
+    let sources = [source.join("src"), top.join("chapters/00-process/src"), top.join("Cargo.lock")];
+    if is_younger(&path, &sources) {
+        return Ok(path);
+    }
+    let built = build(top)?;
+    // Beside and renamed: whoever runs the old one keeps it, nobody sees half of the new one.
+    let beside = folder.join(".probe");
+    fs::copy(&built, &beside).with_context(|| format!("{} to {}", built.display(), beside.display()))?;
+    fs::rename(&beside, &path).with_context(|| path.display().to_string())?;
+    Ok(path)
+}
+
+fn build(top: &Path) -> Result<PathBuf> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(cargo);
+    command.current_dir(top).env("CARGO_TARGET_DIR", target_dir()?);
+    // What cargo tells the build it runs in must not reach the build that it runs.
+    for (name, _) in env::vars_os() {
+        let kept = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE"].iter().any(|keep| name == *keep);
+        if name.to_string_lossy().starts_with("CARGO") && !kept {
+            command.env_remove(&name);
+        }
+    }
+    command.args(["rustc", "--quiet", "--package", "probe", "--bin", "probe"]);
+    command.arg("--message-format=json-render-diagnostics");
+    if has_static_libc() {
+        command.args(["--", "-C", "target-feature=+crt-static"]);
+    }
+    let output = command.output().context("could not start cargo to build the probe; set BOXROOM_PROBE")?;
+    if !output.status.success() {
+        bail!("cargo could not build the probe:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let told = String::from_utf8_lossy(&output.stdout);
+    let executable =
+        told.lines().rev().find_map(|line| serde_json::from_str::<Artifact>(line).ok()?.executable);
+    executable.context("cargo built the probe and named no executable")
+}
+
+/// The one field of cargo's messages that matters here.
+#[derive(Deserialize)]
+struct Artifact {
+    executable: Option<PathBuf>,
+}
+
+/// Whether the C library's static form is installed. Fedora leaves it out; then the probe brings its libraries.
+fn has_static_libc() -> bool {
+    let Ok(output) = Command::new("cc").arg("-print-file-name=libc.a").output() else { return false };
+    // A name that cc doesn't find comes back as it was given.
+    Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_absolute()
+}
+
+fn is_younger(path: &Path, than: &[PathBuf]) -> bool {
+    let Ok(made) = fs::metadata(path).and_then(|file| file.modified()) else { return false };
+    than.iter().all(|source| youngest(source).is_some_and(|changed| changed <= made))
+}
+
+fn youngest(path: &Path) -> Option<SystemTime> {
+    let mut latest = fs::metadata(path).ok()?.modified().ok()?;
+    if path.is_dir() {
+        for entry in fs::read_dir(path).ok()? {
+            latest = latest.max(youngest(&entry.ok()?.path())?);
+        }
+    }
+    Some(latest)
+}
