@@ -46,9 +46,10 @@ fn line(out: &mut impl Write, ink: Ink, finding: &Finding) -> Result<()> {
     };
     let seen = wrap(&finding.seen, WIDTH, INDENT);
     writeln!(out, "  {mark} {:17} {seen}", finding.name)?;
+    // Not wrapped: a command is copied in one piece.
     if let Some(cure) = &finding.cure {
         let word = if finding.state == State::Note { "if so" } else { "mend" };
-        writeln!(out, "{:17}{word:>5} {}", "", wrap(cure, WIDTH, INDENT))?;
+        writeln!(out, "{:17}{word:>5} {}", "", cure)?;
     }
     Ok(())
 }

@@ -79,31 +79,51 @@ pub fn ranges(facts: &Facts) -> Vec<Finding> {
         )];
     }
     let uid = geteuid().as_raw();
+    let files = [("/etc/subuid", "newuidmap"), ("/etc/subgid", "newgidmap")]
+        .map(|(file, helper)| (file, helper, fs::read_to_string(file).unwrap_or_default()));
+    let ours = |text: &str| range(text, &facts.who, uid);
+    let lack: Vec<_> =
+        files.iter().filter(|(_, _, text)| ours(text).is_none()).map(|(file, ..)| *file).collect();
+    if !lack.is_empty() {
+        let first = files.iter().map(|(_, _, text)| free(text)).max().unwrap_or(FIRST);
+        let line = format!("{}:{first}:65536", facts.who.trim_start_matches("user "));
+        return vec![Finding::partly(
+            name,
+            format!(
+                "no range in {}: containers get your one id, and no other user inside",
+                lack.join(" and ")
+            ),
+            format!("echo {line} | sudo tee -a {}", lack.join(" ")),
+        )];
+    }
     let mut found = Vec::new();
-    for (file, helper) in [("/etc/subuid", "newuidmap"), ("/etc/subgid", "newgidmap")] {
-        let text = fs::read_to_string(file).unwrap_or_default();
-        let Some((first, count)) = range(&text, &facts.who, uid) else {
-            found.push(Finding::partly(
+    for (file, helper, text) in files {
+        let Some(range) = ours(&text) else { continue };
+        found.push(match in_path(helper) {
+            Some(path) => mapped(file, &path, range, helper == "newuidmap"),
+            None => Finding::partly(
                 name,
                 format!(
-                    "{file} has no range for {}: containers get your one id, and no other user inside",
-                    facts.who
+                    "{file} gives {} ids from {}, but {helper} isn't there to map them",
+                    range.1, range.0
                 ),
-                format!("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}", facts.who),
-            ));
-            continue;
-        };
-        let Some(path) = in_path(helper) else {
-            found.push(Finding::partly(
-                name,
-                format!("{file} gives {count} ids from {first}, but {helper} isn't there to map them"),
                 facts.install("uidmap", "shadow-utils", "shadow"),
-            ));
-            continue;
-        };
-        found.push(mapped(file, &path, (first, count), helper == "newuidmap"));
+            ),
+        });
     }
     found
+}
+
+/// Where useradd begins to give out ranges.
+const FIRST: u32 = 100_000;
+
+/// The first id behind every range that is given out.
+fn free(text: &str) -> u32 {
+    let end = |line: &str| {
+        let mut fields = line.trim().split(':').skip(1).map(|field| field.parse::<u32>().ok());
+        fields.next()??.checked_add(fields.next()??)
+    };
+    text.lines().filter_map(end).max().unwrap_or(FIRST).max(FIRST)
 }
 
 fn mapped(file: &str, helper: &Path, (first, count): (u32, u32), users: bool) -> Finding {
@@ -170,6 +190,8 @@ mod tests {
         assert_eq!(range(text, "ana", 1000), Some((300_000, 65_536)));
         assert_eq!(range(text, "ana", 7), Some((165_536, 1000)));
         assert_eq!(range(text, "bob", 7), None);
+        assert_eq!(free(text), 365_536);
+        assert_eq!(free(""), FIRST);
     }
 
     #[test]

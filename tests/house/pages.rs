@@ -1,0 +1,86 @@
+//! That the book shows what is there: each file and anchor that a page takes in exists.
+
+use crate::source::House;
+
+/// Code comes into the book by named anchors, and every one of them is there.
+pub fn every_book_anchor_exists(house: &House) -> Vec<String> {
+    let mut found = Vec::new();
+    for page in house.files.iter().filter(|file| file.path.starts_with("book/") && file.path.ends_with(".md"))
+    {
+        for (n, line) in page.text.lines().enumerate() {
+            for asked in includes(line) {
+                if let Err(why) = include(house, &page.path, asked) {
+                    found.push(page.says(n + 1, format!("{{{{#include {asked}}}}}: {why}")));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// What stands in `{{#include ...}}` and its sisters. One that is escaped (`\{{`) is text.
+fn includes(line: &str) -> impl Iterator<Item = &str> {
+    line.match_indices("{{#").filter_map(move |(at, _)| {
+        if line[..at].ends_with('\\') {
+            return None;
+        }
+        let inside = line[at + 3..].split_once("}}")?.0;
+        let (name, asked) = inside.split_once(' ')?;
+        name.contains("include").then_some(asked.trim())
+    })
+}
+
+fn include(house: &House, page: &str, asked: &str) -> Result<(), String> {
+    let (path, anchor) = asked.split_once(':').unwrap_or((asked, ""));
+    let path = resolve(page, path);
+    let file = house.at(&path).ok_or_else(|| format!("there is no {path}"))?;
+    if anchor.is_empty() {
+        let whole = !path.ends_with(".rs");
+        return whole
+            .then_some(())
+            .ok_or_else(|| "code is taken in by a named anchor, not as a whole file".into());
+    }
+    if anchor.starts_with(|c: char| c.is_ascii_digit() || c == ':') {
+        return Err("line numbers drift; name an anchor".into());
+    }
+    for mark in ["ANCHOR", "ANCHOR_END"] {
+        let wanted = format!("{mark}: {anchor}");
+        let times = file.text.lines().filter(|line| line.trim_end().ends_with(&wanted)).count();
+        if times != 1 {
+            return Err(format!("`{wanted}` stands {times} times in {path}, not once"));
+        }
+    }
+    Ok(())
+}
+
+/// `../../chapters/x` seen from the page.
+fn resolve(page: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = page.split('/').collect();
+    parts.pop();
+    for part in path.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            "." => {}
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+#[test]
+fn house_bites_an_anchor_that_is_not_there() {
+    let page = "\
+{{#include ../../a/src/lib.rs:good}}
+{{#rustdoc_include ../../a/src/lib.rs:lost}}
+{{#include ../../a/src/none.rs:good}}
+{{#include ../../a/src/lib.rs:3:9}}
+{{#include ../../a/src/lib.rs}}
+{{#include out.txt}} and \\{{#include example.rs}}
+";
+    let source = "// ANCHOR: good\nfn f() {}\n// ANCHOR_END: good\n";
+    let house =
+        House::made_up(&[("book/src/page.md", page), ("a/src/lib.rs", source), ("book/src/out.txt", "")]);
+    let found = every_book_anchor_exists(&house);
+    let places: Vec<_> = found.iter().map(|line| line.split(": ").next().unwrap()).collect();
+    assert_eq!(places, [2, 3, 4, 5].map(|n| format!("book/src/page.md:{n}")), "{found:?}");
+}
