@@ -69,7 +69,8 @@ impl Command {
             match self.try_file(k, &file) {
                 // As execvp(3): look on, but remember that there was one which may not be executed.
                 Err(failure) if failure.errno() == Errno::EACCES => denied = Some(failure),
-                Err(failure) if matches!(failure.errno(), Errno::ENOENT | Errno::ENOTDIR) && !is_there(&file) => {}
+                Err(failure)
+                    if matches!(failure.errno(), Errno::ENOENT | Errno::ENOTDIR) && !is_there(&file) => {}
                 other => return other,
             }
         }
@@ -109,12 +110,15 @@ fn is_there(file: &CString) -> bool {
 
 fn is_directory(file: &CString) -> bool {
     use nix::sys::stat::{SFlag, stat};
-    stat(file.as_c_str()).is_ok_and(|seen| SFlag::from_bits_truncate(seen.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR)
+    stat(file.as_c_str())
+        .is_ok_and(|seen| SFlag::from_bits_truncate(seen.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR)
 }
 
 /// The command's own PATH decides, as it would in a shell; without one, the usual folders do.
 fn path_of(env: &[CString]) -> &[u8] {
-    env.iter().find_map(|pair| pair.as_bytes().strip_prefix(b"PATH=")).unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    env.iter()
+        .find_map(|pair| pair.as_bytes().strip_prefix(b"PATH="))
+        .unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 }
 
 #[cfg(test)]

@@ -154,11 +154,19 @@ pub fn look(moment: Moment, pid: Option<i32>) -> String {
         Moment::Clone => "one process, still in the host's namespaces: ls -l /proc/self/ns".into(),
         Moment::Supervise => format!("new namespaces, no ids yet: lsns -p {pid}; cat /proc/{pid}/uid_map"),
         Moment::Open => format!("the ids are mapped: cat /proc/{pid}/uid_map; grep Uid /proc/{pid}/status"),
-        Moment::Root => format!("the host's root is still its root: readlink /proc/{pid}/root; wc -l /proc/{pid}/mountinfo"),
+        Moment::Root => format!(
+            "the host's root is still its root: readlink /proc/{pid}/root; wc -l /proc/{pid}/mountinfo"
+        ),
         Moment::Enter => format!("another root: ls /proc/{pid}/root; cat /proc/{pid}/mountinfo"),
-        Moment::Seal => format!("all is mounted: cat /proc/{pid}/mountinfo; grep -E 'Groups|Cap' /proc/{pid}/status"),
-        Moment::Gate => format!("what it keeps: ls -l /proc/{pid}/fd; grep -E 'Groups|Sig' /proc/{pid}/status"),
-        Moment::Exec => format!("still our program: readlink /proc/{pid}/exe; tr '\\0' ' ' < /proc/{pid}/cmdline"),
+        Moment::Seal => {
+            format!("all is mounted: cat /proc/{pid}/mountinfo; grep -E 'Groups|Cap' /proc/{pid}/status")
+        }
+        Moment::Gate => {
+            format!("what it keeps: ls -l /proc/{pid}/fd; grep -E 'Groups|Sig' /proc/{pid}/status")
+        }
+        Moment::Exec => {
+            format!("still our program: readlink /proc/{pid}/exe; tr '\\0' ' ' < /proc/{pid}/cmdline")
+        }
         Moment::Wait => format!("the command: readlink /proc/{pid}/exe; ps -o pid,stat,args {pid}"),
     }
 }

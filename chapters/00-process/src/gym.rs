@@ -28,7 +28,11 @@ pub fn draw(out: &mut impl Write) -> Result<()> {
     };
     for (room, names) in &rooms {
         let apart = differences(&floor, room);
-        let title = if apart.is_empty() { "the gym floor".into() } else { format!("a room of its own: {}", apart.join(", ")) };
+        let title = if apart.is_empty() {
+            "the gym floor".into()
+        } else {
+            format!("a room of its own: {}", apart.join(", "))
+        };
         let count = names.len();
         writeln!(out, "┌─ {title} · {count} process{}", if count == 1 { "" } else { "es" })?;
         writeln!(out, "│  {}", shown(names))?;
@@ -46,7 +50,8 @@ fn look(proc: &Path) -> Result<(BTreeMap<Room, Vec<String>>, usize)> {
     let mut closed = 0;
     for entry in fs::read_dir(proc).with_context(|| format!("could not list {}", proc.display()))? {
         let path = entry?.path();
-        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<u32>().ok());
+        let number =
+            path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<u32>().ok());
         // A process that ended since the listing is in no room.
         let (Some(_), Ok(name)) = (number, fs::read_to_string(path.join("comm"))) else { continue };
         match room_of(&path) {

@@ -77,7 +77,8 @@ impl Listener for Host {
     fn step(&mut self, moment: Moment) -> Result<()> {
         let Some(keyboard) = &mut self.keyboard else { return Ok(()) };
         let place = self.child.map_or_else(String::new, |pid| format!(" (child {pid})"));
-        let _ = self.teller.say(&format!("\n▶ {moment}{place}. Enter goes on; meanwhile, in a second terminal:"));
+        let _ =
+            self.teller.say(&format!("\n▶ {moment}{place}. Enter goes on; meanwhile, in a second terminal:"));
         let _ = self.teller.say(&format!("    {}", look(moment, self.child.map(Pid::as_raw))));
         keyboard.wait_for_enter()
     }

@@ -66,10 +66,17 @@ impl<C: Chain, R: Root> Launch<C, R> {
         k.begin(Moment::Clone)?;
         k.by(SameRoot::NAME);
         let (ours, theirs) = Channel::pair().map_err(|errno| {
-            Failure::of_call(k.place(), "socketpair(AF_UNIX, SOCK_SEQPACKET)".into(), errno, "host and child talk")
+            Failure::of_call(
+                k.place(),
+                "socketpair(AF_UNIX, SOCK_SEQPACKET)".into(),
+                errno,
+                "host and child talk",
+            )
         })?;
         let cgroup = birth.cgroup.as_ref().map(AsFd::as_fd);
-        let made = k.why("a copy of this process, and a descriptor that names it for good").clone3(birth.namespaces, cgroup)?;
+        let made = k
+            .why("a copy of this process, and a descriptor that names it for good")
+            .clone3(birth.namespaces, cgroup)?;
         let Some((pid, pidfd)) = made else {
             // This is the child now. It may do what the host may, and it never comes back from here.
             drop(ours);
@@ -119,7 +126,9 @@ fn accompany(k: &Kernel, signals: &Signals, channel: Channel, pid: Pid, pidfd: &
                 // A Ctrl-C reaches the whole foreground process group, so the child has had it already.
                 if deadly || !from_terminal {
                     // ESRCH: it has just ended, which the next round will see.
-                    let _ = k.why("what was meant for the command is passed on").pidfd_send_signal(pidfd.as_fd(), signal);
+                    let _ = k
+                        .why("what was meant for the command is passed on")
+                        .pidfd_send_signal(pidfd.as_fd(), signal);
                 }
             }
             Woken::Ended => {
@@ -156,7 +165,8 @@ fn hear(k: &Kernel, channel: &Channel, failed: &mut Option<Failure>) -> Result<b
         }
         FromChild::Failed(failure) => *failed = Some(failure),
         FromChild::Panicked(text) => {
-            let hint = "this is a mistake in our own code; run it again with --explain and report what it shows";
+            let hint =
+                "this is a mistake in our own code; run it again with --explain and report what it shows";
             *failed = Some(k.refuse(format!("the child panicked: {text}"), "a bug", hint));
         }
     }

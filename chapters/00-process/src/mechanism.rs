@@ -218,3 +218,17 @@ impl<M: Mechanism> Mechanism for Option<M> {
         self.as_ref().map_or(Ok(()), |m| m.seal(k))
     }
 }
+
+/// A root that this launch may do without: then it keeps the one that there is.
+impl<R: Root> Root for Option<R> {
+    const NAME: &'static str = R::NAME;
+    fn supervise(&mut self, k: &Kernel, child: &mut Child<'_>) -> Result<()> {
+        self.as_mut().map_or(Ok(()), |root| root.supervise(k, child))
+    }
+    fn open(&self, k: &Kernel, handed: &mut Handed) -> Result<Option<OwnedFd>> {
+        self.as_ref().map_or(Ok(None), |root| root.open(k, handed))
+    }
+    fn switch(&self, k: &Kernel, opened: Option<OwnedFd>) -> Result<()> {
+        self.as_ref().map_or(Ok(()), |root| root.switch(k, opened))
+    }
+}

@@ -25,9 +25,8 @@ pub fn data_root() -> Result<PathBuf> {
     if let Some(data) = env::var_os("XDG_DATA_HOME") {
         return Ok(PathBuf::from(data).join("boxroom"));
     }
-    let home = env::var_os("HOME").context(
-        "neither BOXROOM_ROOT nor HOME is set, so there is no place for images; set BOXROOM_ROOT",
-    )?;
+    let home = env::var_os("HOME")
+        .context("neither BOXROOM_ROOT nor HOME is set, so there is no place for images; set BOXROOM_ROOT")?;
     Ok(PathBuf::from(home).join(".local/share/boxroom"))
 }
 
@@ -49,11 +48,9 @@ pub fn run_root() -> Result<PathBuf> {
     } else {
         format!("/tmp/boxroom-{me}").into()
     };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&root)
-        .with_context(|| format!("could not make {}; set BOXROOM_RUN to a folder of yours", root.display()))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(&root).with_context(|| {
+        format!("could not make {}; set BOXROOM_RUN to a folder of yours", root.display())
+    })?;
     let seen = fs::symlink_metadata(&root).with_context(|| root.display().to_string())?;
     if !seen.is_dir() || seen.uid() != me.as_raw() {
         bail!(

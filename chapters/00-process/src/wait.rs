@@ -74,7 +74,12 @@ pub(crate) struct Signals {
 impl Signals {
     pub(crate) fn hold() -> Result<Self> {
         let failed = |errno| {
-            Failure::of_call(Place::default(), "signalfd(-1, [HUP, INT, ...])".into(), errno, "signals are read in their turn")
+            Failure::of_call(
+                Place::default(),
+                "signalfd(-1, [HUP, INT, ...])".into(),
+                errno,
+                "signals are read in their turn",
+            )
         };
         let mut held = SigSet::empty();
         for signal in PASSED_ON {
@@ -82,18 +87,24 @@ impl Signals {
         }
         let before = SigSet::thread_get_mask().map_err(failed)?;
         held.thread_block().map_err(failed)?;
-        let fd = SignalFd::with_flags(&held, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(failed)?;
+        let fd =
+            SignalFd::with_flags(&held, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(failed)?;
         Ok(Self { fd, before })
     }
 
     /// What the child says comes first: its last words must be heard before its end is seen.
     pub(crate) fn wait(&self, pidfd: BorrowedFd<'_>, channel: Option<BorrowedFd<'_>>) -> Result<Woken> {
-        let failed = |errno| Failure::of_call(Place::default(), "poll(channel, signals, pidfd)".into(), errno, "what happens first");
+        let failed = |errno| {
+            Failure::of_call(
+                Place::default(),
+                "poll(channel, signals, pidfd)".into(),
+                errno,
+                "what happens first",
+            )
+        };
         loop {
-            let mut watched = vec![
-                PollFd::new(pidfd, PollFlags::POLLIN),
-                PollFd::new(self.fd.as_fd(), PollFlags::POLLIN),
-            ];
+            let mut watched =
+                vec![PollFd::new(pidfd, PollFlags::POLLIN), PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
             watched.extend(channel.map(|channel| PollFd::new(channel, PollFlags::POLLIN)));
             match poll(&mut watched, PollTimeout::NONE) {
                 Err(Errno::EINTR) => continue,

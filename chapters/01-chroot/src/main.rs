@@ -1,2 +1,117 @@
-//! Another root directory, and a base root file system made from this very machine.
-fn main() {}
+//! `ch01-chroot`: another root directory, and the base root file system to try it with.
+#![allow(clippy::print_stderr, clippy::print_stdout)] // this is the binary's root: the one place that prints
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use ch00_process::exec::Command;
+use ch00_process::failure::{ENGINE, Failure};
+use ch00_process::keyboard::{self, Watch};
+use ch00_process::launch::Launch;
+use ch00_process::wait::Ended;
+use ch01_chroot::borrow::OneId;
+use ch01_chroot::chroot::Chroot;
+use ch01_chroot::{as_root, base, rootfs};
+use clap::{Parser, Subcommand};
+use nix::unistd::geteuid;
+
+/// Chapter 01: another root directory. Without arguments: a first container on the base of this machine
+#[derive(Parser)]
+#[command(name = "ch01-chroot", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Make the base root file system from this machine
+    Base {
+        /// Where; it must not be there yet, or be such a base
+        dir: PathBuf,
+    },
+    /// Run a command with another root directory
+    Run(Run),
+}
+
+#[derive(clap::Args)]
+struct Run {
+    /// The folder that becomes / [default: the base, made on demand]
+    #[arg(long, value_name = "DIR")]
+    rootfs: Option<PathBuf>,
+    /// Run as root, by sudo
+    #[arg(long)]
+    root: bool,
+    #[command(flatten)]
+    watch: Watch,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        let _ = error.print();
+        std::process::exit(if error.use_stderr() { ENGINE.into() } else { 0 })
+    });
+    let ended = match cli.verb {
+        None => first_container(),
+        Some(Verb::Run(arguments)) => run(arguments),
+        Some(Verb::Base { dir }) => {
+            return match base::make(&dir) {
+                Ok(made) => {
+                    println!("{made}");
+                    ExitCode::SUCCESS
+                }
+                Err(error) => {
+                    eprintln!("ch01-chroot: {error:#}");
+                    ENGINE.into()
+                }
+            };
+        }
+    };
+    match ended {
+        Ok(ended) => {
+            if let Some(note) = keyboard::note(ended) {
+                eprintln!("ch01-chroot: {note}");
+            }
+            ended.code.into()
+        }
+        Err(failure) => {
+            eprintln!("ch01-chroot: {failure}");
+            failure.code.into()
+        }
+    }
+}
+
+fn run(Run { rootfs, root, watch, command }: Run) -> Result<Ended, Failure> {
+    if root {
+        as_root::become_root()?;
+    }
+    let k = watch.kernel(Box::new(std::io::stderr()))?;
+    let chroot = Chroot { rootfs: rootfs::find(rootfs.as_deref())? };
+    let launch = Launch::new(Command::inheriting(command)?);
+    if geteuid().is_root() {
+        return launch.root(chroot).run(&k);
+    }
+    eprintln!(
+        "ch01-chroot: not root, so a user namespace of one id is borrowed from chapter 02 (--root does it by sudo)"
+    );
+    launch.with(OneId).root(chroot).run(&k)
+}
+
+/// What a reader sees first: two answers to the same questions, outside and inside.
+fn first_container() -> Result<Ended, Failure> {
+    const LOOK: &str = "echo \"  kernel    $(uname -r)\"; . /etc/os-release; echo \"  system    $PRETTY_NAME\"; echo \"  /         $(echo /*)\"";
+    println!("Outside, on the host:");
+    let k = Watch::default().kernel(Box::new(std::io::stderr()))?;
+    let look = || ["sh", "-c", LOOK].map(OsString::from).to_vec();
+    Launch::new(Command::inheriting(look())?).run(&k).map(drop)?;
+    let rootfs = rootfs::find(None)?;
+    println!("Inside, with another root directory ({}):", rootfs.display());
+    let ended = run(Run { rootfs: Some(rootfs), root: false, watch: Watch::default(), command: look() })?;
+    println!("The same kernel, another system: that is half of a container already.");
+    println!("Go in: ch01-chroot run sh      The story: book/src/ch01-chroot.md");
+    Ok(ended)
+}

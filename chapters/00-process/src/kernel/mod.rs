@@ -121,7 +121,12 @@ impl Kernel {
 
     /// A failure that no system call reported.
     #[must_use]
-    pub fn refuse(&self, what: impl Into<String>, cause: impl Into<String>, hint: impl Into<String>) -> Failure {
+    pub fn refuse(
+        &self,
+        what: impl Into<String>,
+        cause: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Failure {
         Failure { place: self.place(), ..Failure::said(what, cause, hint) }
     }
 }
@@ -146,10 +151,13 @@ impl Call<'_> {
             other => other,
         };
         let call = call();
-        self.tell(&call, match &answer {
-            Ok(value) => shown(value),
-            Err(errno) => format!("-1 {errno:?} ({})", errno.desc()),
-        });
+        self.tell(
+            &call,
+            match &answer {
+                Ok(value) => shown(value),
+                Err(errno) => format!("-1 {errno:?} ({})", errno.desc()),
+            },
+        );
         answer.map_err(|errno| Failure::of_call(self.kernel.place(), call, errno, self.why))
     }
 
@@ -159,7 +167,12 @@ impl Call<'_> {
     }
 
     /// [`Call::done`] for a call that answers a descriptor or a number.
-    fn number<T>(&self, answer: Result<T, Errno>, n: impl FnOnce(&T) -> i64, call: impl FnOnce() -> String) -> Result<T> {
+    fn number<T>(
+        &self,
+        answer: Result<T, Errno>,
+        n: impl FnOnce(&T) -> i64,
+        call: impl FnOnce() -> String,
+    ) -> Result<T> {
         self.done(answer, |value| n(value).to_string(), call)
     }
 

@@ -27,7 +27,11 @@ impl Call<'_> {
     pub fn open_in_root(self, dir: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd> {
         let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT);
         self.number(openat2(dir, path, how), number, || {
-            format!("openat2({}, {path:?}, {{flags={}, resolve=RESOLVE_IN_ROOT}})", super::fd(dir), names(flags))
+            format!(
+                "openat2({}, {path:?}, {{flags={}, resolve=RESOLVE_IN_ROOT}})",
+                super::fd(dir),
+                names(flags)
+            )
         })
     }
 
@@ -48,7 +52,7 @@ impl Call<'_> {
     /// EEXIST: there is something. EROFS: a read-only file system. EOVERFLOW: ids not mapped yet.
     pub fn mkdirat(self, dir: BorrowedFd<'_>, path: &str, mode: u32) -> Result<()> {
         let answer = nix::sys::stat::mkdirat(dir, path, Mode::from_bits_truncate(mode));
-        self.plain(answer, || format!("mkdirat({}, {path:?}, {mode:#o})", super::fd(dir)))
+        self.plain(answer, || format!("mkdirat({}, {path:?}, 0{mode:o})", super::fd(dir)))
     }
 
     /// `openat(O_CREAT)`: an empty file, for something to be bound onto.
@@ -98,10 +102,10 @@ impl Call<'_> {
         self.plain(nix::unistd::fchdir(dir.as_fd()), || format!("fchdir({})", super::fd(dir)))
     }
 
-    /// `umask(0)`: modes are what is asked for. umask(2) can't fail.
+    /// `umask`: which permissions a new file doesn't get. umask(2) can't fail.
     pub fn umask(self, mask: u32) {
         nix::sys::stat::umask(Mode::from_bits_truncate(mask));
-        self.tell(&format!("umask({mask:#o})"), "0");
+        self.tell(&format!("umask(0{mask:o})"), "0");
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use nix::mount::{MntFlags, MsFlags};
 use rustix::fs::CWD;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 
 use crate::kernel::{Call, Result, errno, raw};
@@ -28,7 +28,9 @@ impl Call<'_> {
     /// # Errors
     /// EINVAL: not a mount point, shared, or the old root is the initramfs. EPERM: no CAP_SYS_ADMIN.
     pub fn pivot_root(self, new_root: &str, put_old: &str) -> Result<()> {
-        self.plain(nix::unistd::pivot_root(new_root, put_old), || format!("pivot_root({new_root:?}, {put_old:?})"))
+        self.plain(nix::unistd::pivot_root(new_root, put_old), || {
+            format!("pivot_root({new_root:?}, {put_old:?})")
+        })
     }
 
     /// `umount2(path, MNT_DETACH)`: out of the tree at once, gone when nobody uses it. umount(2).
@@ -36,7 +38,9 @@ impl Call<'_> {
     /// # Errors
     /// EINVAL: not a mount point, or locked.
     pub fn umount_detach(self, path: &str) -> Result<()> {
-        self.plain(nix::mount::umount2(path, MntFlags::MNT_DETACH), || format!("umount2({path:?}, MNT_DETACH)"))
+        self.plain(nix::mount::umount2(path, MntFlags::MNT_DETACH), || {
+            format!("umount2({path:?}, MNT_DETACH)")
+        })
     }
 
     /// `mount(MS_REC | MS_PRIVATE)`: what is mounted here is not seen elsewhere, nor the other way.
@@ -56,7 +60,8 @@ impl Call<'_> {
     /// # Errors
     /// ENOENT: the path. EPERM: no CAP_SYS_ADMIN. EINVAL: locked mounts below.
     pub fn open_tree(self, path: &Path) -> Result<OwnedFd> {
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::AT_RECURSIVE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let flags =
+            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::AT_RECURSIVE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         self.number(open_tree(CWD, path, flags).map_err(errno), number, || {
             format!("open_tree(AT_FDCWD, {path:?}, OPEN_TREE_CLONE|AT_RECURSIVE)")
         })
@@ -80,7 +85,11 @@ impl Call<'_> {
     pub fn move_mount_onto(self, tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         self.plain(move_mount(tree, "", target, "", flags).map_err(errno), || {
-            format!("move_mount({}, \"\", {}, \"\", F_EMPTY_PATH|T_EMPTY_PATH)", super::fd(tree), super::fd(target))
+            format!(
+                "move_mount({}, \"\", {}, \"\", F_EMPTY_PATH|T_EMPTY_PATH)",
+                super::fd(tree),
+                super::fd(target)
+            )
         })
     }
 
@@ -89,7 +98,9 @@ impl Call<'_> {
     /// # Errors
     /// ENODEV: the kernel doesn't have it. EPERM: no CAP_SYS_ADMIN.
     pub fn fsopen(self, kind: &str) -> Result<OwnedFd> {
-        self.number(fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC).map_err(errno), number, || format!("fsopen({kind:?})"))
+        self.number(fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC).map_err(errno), number, || {
+            format!("fsopen({kind:?})")
+        })
     }
 
     /// `fsconfig(FSCONFIG_SET_STRING)`: an option with a value.

@@ -11,13 +11,20 @@ use nix::unistd::Pid;
 
 use crate::kernel::{Call, Result, errno, raw};
 
+/// linux/sched.h
+const CLONE_NEWTIME: i32 = 0x80;
+
 impl Call<'_> {
     /// `clone3`: a copy of this process in new namespaces, and a descriptor for it. `None` in the copy.
     /// clone(2), namespaces(7).
     ///
     /// # Errors
     /// EPERM: no privilege for a namespace. ENOSPC: the limit of namespaces. ENOSYS: older than 5.3.
-    pub fn clone3(self, namespaces: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<(Pid, OwnedFd)>> {
+    pub fn clone3(
+        self,
+        namespaces: CloneFlags,
+        cgroup: Option<BorrowedFd<'_>>,
+    ) -> Result<Option<(Pid, OwnedFd)>> {
         let flags = u64::from(namespaces.bits().cast_unsigned());
         let answer = raw::clone3(flags, cgroup);
         if matches!(answer, Ok(None)) {
@@ -148,7 +155,11 @@ impl Call<'_> {
 }
 
 fn flags(of: CloneFlags) -> String {
-    of.iter_names().map(|(name, _)| name).collect::<Vec<_>>().join("|")
+    let mut names: Vec<_> = of.iter_names().map(|(name, _)| name).collect();
+    if of.bits() & CLONE_NEWTIME != 0 {
+        names.push("CLONE_NEWTIME"); // nix has no name for it
+    }
+    names.join("|")
 }
 
 /// nlmsghdr and ifinfomsg are 16 bytes each, in the machine's byte order.
@@ -172,8 +183,9 @@ fn link_up(index: i32) -> Result<(), nix::errno::Errno> {
     let mut answer = [0; 1024];
     let length = recv(netlink.as_fd().as_raw_fd(), &mut answer, MsgFlags::empty())?;
     // NLMSG_ERROR carries the errno, negative, right after its header; 0 is the acknowledgement.
-    let code = answer.get(16..20).filter(|_| length >= 20).map_or(-libc::EPROTO, |bytes| {
-        i32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-    });
+    let code = answer
+        .get(16..20)
+        .filter(|_| length >= 20)
+        .map_or(-libc::EPROTO, |bytes| i32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
     if code == 0 { Ok(()) } else { Err(nix::errno::Errno::from_raw(-code)) }
 }

@@ -74,7 +74,6 @@ pub fn join_session_keyring() -> Result<(), Errno> {
     Errno::result(answer).map(drop)
 }
 
-
 /// `close_range(3, ~0, CLOSE_RANGE_CLOEXEC)`. close_range(2).
 ///
 /// # Errors
