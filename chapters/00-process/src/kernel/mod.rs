@@ -60,7 +60,6 @@ impl Kernel {
     }
 
     /// The next call, and what it is for.
-    #[must_use]
     pub fn why(&self, why: &'static str) -> Call<'_> {
         Call { kernel: self, why }
     }
