@@ -104,6 +104,7 @@ fn fill(root: &Path) -> Result<String> {
         std::os::unix::fs::symlink(target, root.join(link))?;
     }
     etc::write(root)?;
+    etc::devices(root)?;
     let from = tools::put(root)?;
     put_probe(root)?;
     Ok(from)
