@@ -5,7 +5,7 @@ use crate::source::{File, House, has_word};
 const ROOM: &str = "chapters/00-process/src/kernel/raw/";
 
 /// `unsafe` has one room.
-pub fn unsafe_stays_in_its_room(house: &House) -> Vec<String> {
+pub(crate) fn unsafe_stays_in_its_room(house: &House) -> Vec<String> {
     let mut found = Vec::new();
     for file in house.rust().filter(|file| !file.path.starts_with(ROOM)) {
         for (n, line) in file.code.lines().enumerate() {
@@ -21,7 +21,7 @@ pub fn unsafe_stays_in_its_room(house: &House) -> Vec<String> {
 const REASON: usize = 20;
 
 /// Each unsafe block names the invariant and why it holds; each unsafe function what its caller owes.
-pub fn unsafe_says_why_it_is_sound(house: &House) -> Vec<String> {
+pub(crate) fn unsafe_says_why_it_is_sound(house: &House) -> Vec<String> {
     let mut found = Vec::new();
     for file in house.rust() {
         for (n, line) in file.code.lines().enumerate().filter(|(_, line)| has_word(line, "unsafe")) {

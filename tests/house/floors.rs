@@ -3,7 +3,7 @@
 use crate::source::{File, House, has_word};
 
 /// A chapter's manifest and sources name only chapters below it, and nothing that stands on top of all.
-pub fn a_chapter_uses_only_chapters_below(house: &House) -> Vec<String> {
+pub(crate) fn a_chapter_uses_only_chapters_below(house: &House) -> Vec<String> {
     let mut found = Vec::new();
     for file in &house.files {
         let Some((number, folder)) = chapter(&file.path) else { continue };
@@ -34,7 +34,7 @@ pub fn a_chapter_uses_only_chapters_below(house: &House) -> Vec<String> {
 }
 
 /// `src/` is a command line over the chapters: no mechanism, no system call.
-pub fn the_engine_adds_no_mechanism(house: &House) -> Vec<String> {
+pub(crate) fn the_engine_adds_no_mechanism(house: &House) -> Vec<String> {
     let mut found = Vec::new();
     for file in house.rust().filter(|file| file.path.starts_with("src/")) {
         for (n, line) in file.code.lines().enumerate() {
@@ -51,7 +51,7 @@ pub fn the_engine_adds_no_mechanism(house: &House) -> Vec<String> {
 }
 
 /// One name finds a chapter's package, page and checks.
-pub fn one_name_finds_everything(house: &House) -> Vec<String> {
+pub(crate) fn one_name_finds_everything(house: &House) -> Vec<String> {
     let mut found = Vec::new();
     for (folder, manifest) in house.packages() {
         let Some(name) = folder.strip_prefix("chapters/") else { continue };
@@ -72,7 +72,7 @@ pub fn one_name_finds_everything(house: &House) -> Vec<String> {
 }
 
 /// Every crate takes the house's lints, and they ask for a word on every public item.
-pub fn every_crate_has_the_lints(house: &House) -> Vec<String> {
+pub(crate) fn every_crate_has_the_lints(house: &House) -> Vec<String> {
     let mut found = Vec::new();
     for (folder, manifest) in house.packages() {
         if manifest.text.contains("[package]") && !manifest.text.contains("[lints]\nworkspace = true") {

@@ -3,7 +3,7 @@
 use crate::source::House;
 
 /// Code comes into the book by named anchors, and every one of them is there.
-pub fn every_book_anchor_exists(house: &House) -> Vec<String> {
+pub(crate) fn every_book_anchor_exists(house: &House) -> Vec<String> {
     let mut found = Vec::new();
     for page in house.files.iter().filter(|file| file.path.starts_with("book/") && file.path.ends_with(".md"))
     {

@@ -3,7 +3,7 @@
 use crate::source::{File, House};
 
 /// Every file in a tests folder is a test target, or part of one.
-pub fn every_test_file_runs(house: &House) -> Vec<String> {
+pub(crate) fn every_test_file_runs(house: &House) -> Vec<String> {
     let mut found = Vec::new();
     for (folder, manifest) in house.packages() {
         let tests = if folder.is_empty() { "tests/".into() } else { format!("{folder}/tests/") };
@@ -63,7 +63,7 @@ fn is_module_of(file: &File, other: &File, tests: &str) -> bool {
 }
 
 /// Plain `cargo test` at the top runs the whole house.
-pub fn plain_cargo_test_means_every_crate(house: &House) -> Vec<String> {
+pub(crate) fn plain_cargo_test_means_every_crate(house: &House) -> Vec<String> {
     let Some(root) = house.at("Cargo.toml") else { return vec!["Cargo.toml:1: there is none".into()] };
     let list = |name: &str| {
         let text = root.text.split_once(&format!("\n{name} = [")).map_or("", |(_, rest)| rest);

@@ -4,26 +4,26 @@ use std::fs;
 use std::path::Path;
 
 /// One file, by its path in the repository.
-pub struct File {
+pub(crate) struct File {
     /// `chapters/00-process/src/lib.rs`.
-    pub path: String,
+    pub(crate) path: String,
     /// All of it.
-    pub text: String,
+    pub(crate) text: String,
     /// The same length and lines, but comments and the insides of strings are spaces.
-    pub code: String,
+    pub(crate) code: String,
     /// The same, but only comments are left.
-    pub comments: String,
+    pub(crate) comments: String,
 }
 
 /// The repository, or one that a test made up.
-pub struct House {
+pub(crate) struct House {
     /// Every text file.
-    pub files: Vec<File>,
+    pub(crate) files: Vec<File>,
 }
 
 impl House {
     /// Reads the files below `root`, without what is built, borrowed or the learner's own.
-    pub fn read(root: &Path) -> Self {
+    pub(crate) fn read(root: &Path) -> Self {
         let mut files = Vec::new();
         walk(root, root, &mut files);
         files.sort();
@@ -31,24 +31,24 @@ impl House {
     }
 
     /// A small one for a test.
-    pub fn made_up(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn made_up(files: &[(&str, &str)]) -> Self {
         Self { files: files.iter().map(|(path, text)| File::new((*path).into(), (*text).into())).collect() }
     }
 
     /// The Rust sources.
-    pub fn rust(&self) -> impl Iterator<Item = &File> {
+    pub(crate) fn rust(&self) -> impl Iterator<Item = &File> {
         self.files.iter().filter(|file| file.path.ends_with(".rs"))
     }
 
     /// The manifests of the packages, each with its folder (`""` for the root's).
-    pub fn packages(&self) -> impl Iterator<Item = (&str, &File)> {
+    pub(crate) fn packages(&self) -> impl Iterator<Item = (&str, &File)> {
         self.files
             .iter()
             .filter_map(|file| Some((file.path.strip_suffix("Cargo.toml")?.trim_end_matches('/'), file)))
     }
 
     /// The file at `path`.
-    pub fn at(&self, path: &str) -> Option<&File> {
+    pub(crate) fn at(&self, path: &str) -> Option<&File> {
         self.files.iter().find(|file| file.path == path)
     }
 }
@@ -61,18 +61,18 @@ impl File {
     }
 
     /// The last part of the path without its ending: `lib`.
-    pub fn stem(&self) -> &str {
+    pub(crate) fn stem(&self) -> &str {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         name.split_once('.').map_or(name, |(stem, _)| stem)
     }
 
     /// `path:line: what`, a place that an editor jumps to.
-    pub fn says(&self, line: usize, what: impl AsRef<str>) -> String {
+    pub(crate) fn says(&self, line: usize, what: impl AsRef<str>) -> String {
         format!("{}:{line}: {}", self.path, what.as_ref())
     }
 
     /// The lines of code up to the unit tests at the end of the file, numbered from 1.
-    pub fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(crate) fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         self.code
             .lines()
             .take_while(|line| line.trim() != "#[cfg(test)]")
@@ -98,14 +98,14 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<(String, String)>) {
 }
 
 /// Whether `word` stands in `line` as a word of its own.
-pub fn has_word(line: &str, word: &str) -> bool {
+pub(crate) fn has_word(line: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word)
         .any(|(at, _)| !line[..at].ends_with(part) && !line[at + word.len()..].starts_with(part))
 }
 
 /// Code and comments apart, each with the other's characters as spaces, so that lines stay the same.
-pub fn split(text: &str) -> (String, String) {
+pub(crate) fn split(text: &str) -> (String, String) {
     let chars: Vec<char> = text.chars().collect();
     let (mut code, mut comments) = (String::new(), String::new());
     let mut at = 0;
