@@ -5,24 +5,30 @@
 //! - [`tools`]: which programs, busybox or the machine's own
 //! - [`libraries`]: what a program names: its loader and its libraries
 //! - [`etc`]: the few files that programs look for
-//! - `beside`: made beside, recorded, synced, renamed
+//! - [`instrument`]: the probe among them, and how it is kept up to date
+//! - [`site`]: where it is built: beside, recorded, synced, renamed
+//! - [`patience`]: Ctrl-C waits until what was begun is removed
 
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ch00_process::place;
 
-mod beside;
 pub mod etc;
+pub mod instrument;
 pub mod libraries;
+pub mod patience;
+pub mod site;
 pub mod tools;
+
+use site::Site;
 
 /// What was made.
 #[derive(Debug)]
+#[must_use]
 pub struct Made {
     /// Where.
     pub dir: PathBuf,
@@ -53,12 +59,15 @@ pub fn default_dir() -> Result<PathBuf> {
 /// As [`make`].
 pub fn ensure_default() -> Result<PathBuf> {
     let dir = default_dir()?;
+    if etc::is_base(&dir) {
+        // A base that somebody else made, or whose probe can't be built here, still runs commands.
+        let _ = instrument::refresh(&dir);
+        return Ok(dir);
+    }
     if let Some(parent) = dir.parent() {
-        fs::create_dir_all(parent).with_context(|| {
-            format!(
-                "could not make {}: set BOXROOM_ROOT to a folder that this user may write",
-                parent.display()
-            )
+        fs::create_dir_all(parent).map_err(|error| {
+            site::blame(&error, format!("could not make {}", parent.display()))
+                .because("this user may not write there", "set BOXROOM_ROOT to a folder of yours")
         })?;
     }
     make(&dir).map(|made| made.dir)
@@ -70,59 +79,88 @@ pub fn ensure_default() -> Result<PathBuf> {
 /// Something else is at `dir`, its parent isn't there, the disk is full, or no shell could be found. What was
 /// begun is removed.
 pub fn make(dir: &Path) -> Result<Made> {
-    match fs::symlink_metadata(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| dir.display().to_string()),
-        Ok(seen) if !seen.is_dir() => {
-            bail!("{} is there and is no directory; choose another name", dir.display())
-        }
-        Ok(_) if etc::is_base(dir) => {
-            refresh_probe(dir)?;
-            return Ok(Made { dir: dir.into(), from: None });
-        }
-        Ok(_) if fs::read_dir(dir)?.next().is_some() => bail!(
-            "{} has files in it that are no base of boxroom's; nothing was touched; choose another name",
-            dir.display()
-        ),
-        Ok(_) => {} // empty: the rename takes its place
+    let dir = named(dir)?;
+    if etc::is_base(&dir) {
+        instrument::refresh(&dir)?;
+        return Ok(Made { dir, from: None });
     }
-    let from = beside::make(dir, fill).with_context(|| {
+    refuse_what_is_in_the_way(&dir)?;
+    // Cargo may have to build the probe, and busybox is asked for its names: both before anything is begun.
+    let probe = probe::staged();
+    let tools = tools::choose()?;
+    let made = Site::build(&dir, |site| fill(site, &tools, probe)).with_context(|| {
         format!("could not make the base root file system {} (what was begun is removed)", dir.display())
     })?;
-    Ok(Made { dir: dir.into(), from: Some(from) })
+    Ok(Made { dir, from: made })
+}
+
+/// The path without `.`, `..` and links, so that it has a parent and a name.
+fn named(dir: &Path) -> Result<PathBuf> {
+    match fs::symlink_metadata(dir) {
+        Ok(_) => fs::canonicalize(dir).map_err(|error| {
+            site::blame(&error, format!("could not follow {}", dir.display()))
+                .because("it is a link that leads nowhere", "remove it, or choose another name")
+                .into()
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let Some(name) = dir.file_name() else { bail!("{} has no name of its own", dir.display()) };
+            let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = parent.unwrap_or(Path::new("."));
+            let real = fs::canonicalize(parent).map_err(|error| {
+                site::blame(
+                    &error,
+                    format!("could not make {}: {} isn't there", dir.display(), parent.display()),
+                )
+                .because(
+                    "the folder that it would be in is missing",
+                    format!("mkdir -p {}", parent.display()),
+                )
+            })?;
+            Ok(real.join(name))
+        }
+        Err(error) => Err(site::blame(&error, format!("could not look at {}", dir.display())).into()),
+    }
+}
+
+/// An empty folder is welcome: the rename takes its place. Anything else stays untouched.
+fn refuse_what_is_in_the_way(dir: &Path) -> Result<()> {
+    let Ok(seen) = fs::symlink_metadata(dir) else { return Ok(()) };
+    if !seen.is_dir() {
+        bail!("{} is there and is no directory; nothing was touched; choose another name", dir.display());
+    }
+    let mut inside = fs::read_dir(dir)
+        .map_err(|error| site::blame(&error, format!("could not look into {}", dir.display())))?;
+    if inside.next().is_some() {
+        bail!(
+            "{} has files in it that are no base of boxroom's; nothing was touched; choose another name",
+            dir.display()
+        );
+    }
+    if std::env::current_dir().is_ok_and(|here| here == dir) {
+        bail!(
+            "{} is where you stand, and a finished base takes the place of it; go up first: cd ..",
+            dir.display()
+        );
+    }
+    Ok(())
 }
 
 /// Puts everything into the still nameless folder.
-fn fill(root: &Path) -> Result<String> {
-    for folder in ["bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var"] {
-        let folder = root.join(folder);
-        fs::create_dir(&folder).with_context(|| folder.display().to_string())?;
+fn fill(site: &Site, tools: &tools::Tools, probe: Result<PathBuf>) -> Result<String> {
+    for folder in ["dev", "etc", "proc", "run", "sys", "usr/bin", "usr/lib", "var"] {
+        site.folder(folder, 0o755)?;
     }
-    fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777))?;
-    fs::set_permissions(root.join("root"), fs::Permissions::from_mode(0o700))?;
-    for (target, link) in [("bin", "sbin"), ("../bin", "usr/bin"), ("../bin", "usr/sbin")] {
-        std::os::unix::fs::symlink(target, root.join(link))?;
+    site.folder("tmp", 0o1777)?;
+    site.folder("root", 0o700)?;
+    for (link, target) in [("bin", "usr/bin"), ("sbin", "usr/bin"), ("usr/sbin", "bin")] {
+        site.link(link, target)?;
     }
-    etc::write(root)?;
-    etc::devices(root)?;
-    let from = tools::put(root)?;
-    put_probe(root)?;
+    libraries::put_doors(site)?;
+    etc::put(site)?;
+    let mut from = tools::put(site, tools)?;
+    match probe {
+        Ok(probe) => instrument::put(site, &probe)?,
+        Err(error) => from.push_str(&format!("; without the probe: {error:#}")),
+    }
     Ok(from)
-}
-
-fn put_probe(root: &Path) -> Result<()> {
-    let probe = probe::staged().context("could not build the probe")?;
-    libraries::put_program(root, &probe, "probe")
-}
-
-/// A newer probe takes the place of the old one; a container that runs the old one keeps it.
-fn refresh_probe(dir: &Path) -> Result<()> {
-    let new = probe::staged().context("could not build the probe")?;
-    let old = dir.join("bin/probe");
-    if fs::read(&new)? == fs::read(&old).unwrap_or_default() {
-        return Ok(());
-    }
-    let beside = dir.join("bin/.probe");
-    fs::copy(&new, &beside).with_context(|| beside.display().to_string())?;
-    fs::rename(&beside, &old).with_context(|| old.display().to_string())
 }
