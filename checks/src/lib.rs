@@ -1,1 +1,42 @@
 //! What every chapter's checks share: stages, roll call, canaries, verdicts, the ladder.
+//!
+//! A check drives a binary from outside and looks at effects, never at printed claims.
+//!
+//! # Layout
+//! - [`profile`]: as whom the checks run
+//! - [`arena`]: a host of its own for a test, so that root harms nobody
+//! - [`stage`]: a chapter's binary, and the root file system that it gets
+//! - [`canary`]: what is put on that host to be attacked
+//! - [`roll_call`]: who is there, seen from the host
+//! - [`attempt`]: one probe on one stage, from the canary to the verdict
+//! - [`judge`]: what counts as an escape
+//! - [`ladder`]: all stages times all probes
+//! - [`finding`], [`need`], [`table`]: a chapter's checks, their three outcomes, their words
+
+pub mod arena;
+pub mod attempt;
+pub mod canary;
+pub mod finding;
+pub mod judge;
+pub mod ladder;
+pub mod need;
+pub mod profile;
+pub mod roll_call;
+pub mod stage;
+pub mod table;
+
+/// Thirty-two letters and digits that nobody can guess.
+///
+/// # Errors
+/// /dev/urandom can't be read.
+pub fn secret() -> anyhow::Result<String> {
+    use std::fmt::Write;
+    use std::io::Read;
+    let mut bytes = [0_u8; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    let mut text = String::with_capacity(32);
+    for byte in bytes {
+        write!(text, "{byte:02x}")?;
+    }
+    Ok(text)
+}

@@ -74,38 +74,52 @@ fn from_checkout(source: &Path) -> Result<PathBuf> {
     if is_younger(&path, &sources) {
         return Ok(path);
     }
-    let built = build(top)?;
+    let for_rustc: &[&str] = if has_static_libc() { &["-C", "target-feature=+crt-static"] } else { &[] };
+    let built = cargo(&["rustc", "--package", "probe", "--bin", "probe"], for_rustc)?;
+    let built = built.last().context("cargo built the probe and named no executable")?;
     // Beside and renamed: whoever runs the old one keeps it, nobody sees half of the new one.
     let beside = folder.join(".probe");
-    fs::copy(&built, &beside).with_context(|| format!("{} to {}", built.display(), beside.display()))?;
+    fs::copy(built, &beside).with_context(|| format!("{} to {}", built.display(), beside.display()))?;
     fs::rename(&beside, &path).with_context(|| path.display().to_string())?;
     Ok(path)
 }
 
-fn build(top: &Path) -> Result<PathBuf> {
+/// Builds the binaries of these packages as a plain `cargo build` does, and says where they are.
+///
+/// # Errors
+/// There is no checkout, no cargo, or they don't compile.
+pub fn build(packages: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut arguments = vec!["build"];
+    for package in packages {
+        arguments.extend(["--package", package]);
+    }
+    arguments.push("--bins");
+    cargo(&arguments, &[])
+}
+
+fn cargo(arguments: &[&str], for_rustc: &[&str]) -> Result<Vec<PathBuf>> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
-    command.current_dir(top).env("CARGO_TARGET_DIR", target_dir()?);
+    command.current_dir(workspace());
     // What cargo tells the build it runs in must not reach the build that it runs.
     for (name, _) in env::vars_os() {
-        let kept = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE"].iter().any(|keep| name == *keep);
+        let kept = ["CARGO_HOME", "CARGO_NET_OFFLINE"].iter().any(|keep| name == *keep);
         if name.to_string_lossy().starts_with("CARGO") && !kept {
             command.env_remove(&name);
         }
     }
-    command.args(["rustc", "--quiet", "--package", "probe", "--bin", "probe"]);
-    command.arg("--message-format=json-render-diagnostics");
-    if has_static_libc() {
-        command.args(["--", "-C", "target-feature=+crt-static"]);
+    command.env("CARGO_TARGET_DIR", target_dir()?);
+    command.args(arguments).args(["--quiet", "--message-format=json-render-diagnostics"]);
+    if !for_rustc.is_empty() {
+        command.arg("--").args(for_rustc);
     }
-    let output = command.output().context("could not start cargo to build the probe; set BOXROOM_PROBE")?;
+    let what = arguments.join(" ");
+    let output = command.output().with_context(|| format!("could not start cargo {what}"))?;
     if !output.status.success() {
-        bail!("cargo could not build the probe:\n{}", String::from_utf8_lossy(&output.stderr));
+        bail!("cargo {what}:\n{}", String::from_utf8_lossy(&output.stderr));
     }
     let told = String::from_utf8_lossy(&output.stdout);
-    let executable =
-        told.lines().rev().find_map(|line| serde_json::from_str::<Artifact>(line).ok()?.executable);
-    executable.context("cargo built the probe and named no executable")
+    Ok(told.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok()?.executable).collect())
 }
 
 /// The one field of cargo's messages that matters here.

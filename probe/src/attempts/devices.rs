@@ -57,9 +57,9 @@ pub fn sys_remount(facts: &Facts) -> Evidence {
     let mut evidence = Evidence::default();
     let Some(knob) = &facts.sysfs else { return evidence };
     let Some(sys) = super::mounted(facts, &mut evidence, "sys", "kernel") else { return evidence };
-    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND;
-    let call = format!("mount -o remount,bind,rw {}", sys.display());
-    evidence.step(call, mount(None::<&str>, &sys, None::<&str>, flags, None::<&str>));
+    // Without MS_BIND the file system itself becomes writable too, not this mount alone.
+    let call = format!("mount -o remount,rw {}", sys.display());
+    evidence.step(call, mount(None::<&str>, &sys, None::<&str>, MsFlags::MS_REMOUNT, None::<&str>));
     turn(&mut evidence, &sys, knob);
     evidence
 }

@@ -1,0 +1,111 @@
+//! One probe on one stage, from the canary to the verdict.
+
+use std::fmt;
+use std::io::Read;
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+use probe::catalogue::Probe;
+use serde::{Deserialize, Serialize};
+
+use crate::canary::Canary;
+use crate::judge;
+use crate::profile::Profile;
+use crate::roll_call::Roll;
+use crate::stage::Stage;
+
+/// A cell of the ladder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cell {
+    /// The attempt was made, and nothing came of it.
+    Contained,
+    /// It got out.
+    Escaped,
+    /// It could not be made here.
+    NotRunnable(String),
+    /// On the bare host it doesn't succeed either, so `contained` would mean nothing.
+    NoBaseline(String),
+    /// This machine lacks something that the attempt needs: another machine has the verdict.
+    NotTried(String),
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Contained => out.pad("contained"),
+            Self::Escaped => out.pad("ESCAPED"),
+            Self::NotRunnable(why) => out.pad(&format!("not runnable ({why})")),
+            Self::NoBaseline(why) => out.pad(&format!("no baseline ({why})")),
+            Self::NotTried(why) => out.pad(&format!("not tried ({why})")),
+        }
+    }
+}
+
+/// Makes the attempt. To be called in the [`arena`](crate::arena).
+///
+/// # Errors
+/// The test itself can't be set up; that the stage fails is a cell.
+pub fn attempt(probe: &Probe, stage: &Stage) -> Result<Cell> {
+    let mut canary =
+        Canary::new(probe.name, stage).with_context(|| format!("the canary for {}", probe.name))?;
+    if let Some(lacks) = canary.lacks.take() {
+        return Ok(Cell::NotTried(lacks));
+    }
+    let roll = Roll::open(&canary.scratch, &canary.facts.nonce)?;
+    let facts = serde_json::to_string(&canary.facts)?;
+    let program = stage.probe()?;
+    let program = program.to_string_lossy();
+    let words = [&*program, "try", probe.name, "--facts", &facts];
+    let mut command = stage.dressed(&canary.dress, &[], &words)?;
+    command.envs(canary.environment.iter().map(|(name, value)| (name, value)));
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("starting the stage")?;
+    let result = inside(probe, stage, &mut canary, &roll, &mut child);
+    if result.is_err() {
+        let _ = child.kill();
+    }
+    let mut said = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        let _ = stderr.read_to_string(&mut said);
+    }
+    let _ = child.wait();
+    result.or_else(|error| {
+        let said = said.lines().find(|line| !line.starts_with("ch01-chroot: not root")).unwrap_or_default();
+        Ok(Cell::NotRunnable(if said.is_empty() { format!("{error:#}") } else { said.into() }))
+    })
+}
+
+fn inside(
+    probe: &Probe,
+    stage: &Stage,
+    canary: &mut Canary,
+    roll: &Roll,
+    child: &mut std::process::Child,
+) -> Result<Cell> {
+    let mut present = roll.call(child, &stage.probe_on_host()?)?;
+    let allowed = canary.meanwhile(probe.name);
+    let evidence = present.go()?;
+    let escaped = judge::escaped(probe.name, canary, &present, &evidence)?;
+    present.bye();
+    if escaped {
+        return Ok(Cell::Escaped);
+    }
+    if stage.binary().is_some() {
+        return Ok(Cell::Contained);
+    }
+    let why = match (probe.name, allowed) {
+        ("root-is-root", _) => "an ordinary user's files are never root's".into(),
+        (_, Err(errno)) => reason(errno.desc()),
+        _ => reason(evidence.told.last().and_then(|line| line.rsplit(": ").next()).unwrap_or("nothing was found")),
+    };
+    // On the bare host nothing stops it but the user's own rights; what stops root is this machine.
+    Ok(match Profile::here() {
+        Profile::Root => Cell::NotTried(format!("this machine stops root itself: {why}")),
+        Profile::Range | Profile::OneId => Cell::NoBaseline(why),
+    })
+}
+
+/// `Operation not permitted (os error 1)` and `Operation not permitted` are the same reason.
+fn reason(text: &str) -> String {
+    text.split(" (os error").next().unwrap_or(text).to_lowercase()
+}

@@ -1,0 +1,71 @@
+//! What a check needs of this machine, and what is said where it isn't there.
+
+use std::env;
+
+use nix::unistd::geteuid;
+
+use crate::profile::Profile;
+
+/// Something that a machine has or hasn't.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// To be root.
+    Root,
+    /// To be an ordinary user.
+    User,
+    /// A user namespace for this user.
+    UserNamespace,
+    /// A range of ids.
+    Range,
+    /// The time for a slow check; only where it is asked for.
+    Mutants,
+}
+
+impl Need {
+    /// Its name in `BOXROOM_REQUIRE`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::User => "user",
+            Self::UserNamespace => "userns",
+            Self::Range => "subuid",
+            Self::Mutants => "mutants",
+        }
+    }
+
+    /// Why this machine can't, and the cure; nothing where it can.
+    #[must_use]
+    pub fn missing(self) -> Option<&'static str> {
+        let (there, why) = match self {
+            Self::Root => (geteuid().is_root(), "only root can; run it by sudo, or in CI's root leg"),
+            Self::User => (!geteuid().is_root(), "only an ordinary user shows it; run it as one"),
+            Self::UserNamespace => {
+                (user_namespace(), "this user may have no user namespace; cargo workshop doctor says why")
+            }
+            Self::Range => (
+                Profile::here() == Profile::Range,
+                "this user has no range of ids; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME",
+            ),
+            Self::Mutants => {
+                (is_required("mutants"), "slow: each mutant is a build; BOXROOM_REQUIRE=mutants runs it")
+            }
+        };
+        (!there).then_some(why)
+    }
+}
+
+/// Whether `BOXROOM_REQUIRE` (comma separated) names this.
+#[must_use]
+pub fn is_required(name: &str) -> bool {
+    env::var("BOXROOM_REQUIRE").is_ok_and(|list| list.split(',').any(|word| word.trim() == name))
+}
+
+/// Asked of the kernel, in a process of its own.
+fn user_namespace() -> bool {
+    std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "true"])
+        .stderr(std::process::Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

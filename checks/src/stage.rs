@@ -1,0 +1,220 @@
+//! A chapter's binary, and the root file system that it gets.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow, bail};
+use nix::fcntl::{Flock, FlockArg};
+
+/// The stages of the ladder that have a binary, in their order.
+pub const STAGES: [&str; 3] = ["00-process", "01-chroot", "02-namespaces"];
+
+/// Something that a command can be run in.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// Its chapter, `02-namespaces`; [`Stage::bare`] has `host`.
+    pub name: &'static str,
+    binary: Option<PathBuf>,
+    rootfs: Option<PathBuf>,
+}
+
+impl Stage {
+    /// No stage at all: the host itself, where every attempt must succeed before `contained` means anything.
+    #[must_use]
+    pub fn bare() -> Self {
+        Self { name: "host", binary: None, rootfs: None }
+    }
+
+    /// The stage of this chapter, its binary built and its root file system made where it has one.
+    ///
+    /// # Errors
+    /// It can't be built, or the base can't be made.
+    pub fn of(name: &'static str) -> Result<Self> {
+        let binary = built()?.iter().find(|path| is_named(path, name)).cloned();
+        Self::with_binary(name, binary.with_context(|| format!("cargo built no binary for {name}"))?)
+    }
+
+    /// The stage of this chapter as another executable: an exercise, a mutant, anything with its command line.
+    ///
+    /// # Errors
+    /// The base can't be made.
+    pub fn with_binary(name: &'static str, binary: PathBuf) -> Result<Self> {
+        let rootfs = if name.starts_with("00") { None } else { Some(base()?.to_path_buf()) };
+        Ok(Self { name, binary: Some(binary), rootfs })
+    }
+
+    /// [`Stage::of`], or what `STAGE_BIN` names in its place.
+    ///
+    /// # Errors
+    /// As there; and `STAGE_BIN` names no file.
+    pub fn tested(name: &'static str) -> Result<Self> {
+        let Some(path) = env::var_os("STAGE_BIN") else { return Self::of(name) };
+        let path = PathBuf::from(path);
+        let found = path.canonicalize().with_context(|| format!("STAGE_BIN names {}", path.display()))?;
+        Self::with_binary(name, found)
+    }
+
+    /// The chapter before; before the first one there is a program that does nothing.
+    ///
+    /// # Errors
+    /// As [`Stage::of`].
+    pub fn before(name: &str) -> Result<Self> {
+        match STAGES.iter().position(|stage| *stage == name) {
+            Some(0) | None => Self::with_binary("00-process", "/bin/true".into()),
+            Some(place) => Self::of(STAGES[place - 1]),
+        }
+    }
+
+    /// Its root file system, by its path on the host.
+    #[must_use]
+    pub fn rootfs(&self) -> Option<&Path> {
+        self.rootfs.as_deref()
+    }
+
+    /// The same stage on another root file system.
+    #[must_use]
+    pub fn on(&self, rootfs: &Path) -> Self {
+        Self { rootfs: Some(rootfs.into()), ..self.clone() }
+    }
+
+    /// The file that is executed.
+    #[must_use]
+    pub fn binary(&self) -> Option<&Path> {
+        self.binary.as_deref()
+    }
+
+    /// Whether this stage knows what the chapter `number` adds; so that an older one is asked in its own words
+    /// and fails for what it doesn't do, not for a word that it doesn't know.
+    #[must_use]
+    pub fn has(&self, number: u32) -> bool {
+        self.name.get(..2).and_then(|digits| digits.parse::<u32>().ok()).is_some_and(|own| own >= number)
+    }
+
+    /// Where the probe is, as a command inside names it.
+    ///
+    /// # Errors
+    /// It can't be built.
+    pub fn probe(&self) -> Result<PathBuf> {
+        if self.rootfs.is_some() { Ok("/bin/probe".into()) } else { probe::staged() }
+    }
+
+    /// The probe's file, by its path on the host.
+    ///
+    /// # Errors
+    /// It can't be built.
+    pub fn probe_on_host(&self) -> Result<PathBuf> {
+        self.rootfs.as_ref().map_or_else(probe::staged, |rootfs| Ok(rootfs.join("bin/probe")))
+    }
+
+    /// `run [OPTIONS] -- COMMAND`, through `dress` (a command that becomes another one), hermetic.
+    ///
+    /// # Errors
+    /// No place for its records.
+    pub fn dressed<S: AsRef<OsStr>>(
+        &self,
+        dress: &[String],
+        options: &[&str],
+        words: &[S],
+    ) -> Result<Command> {
+        let mut line: Vec<&OsStr> = dress.iter().map(OsStr::new).collect();
+        if let Some(binary) = &self.binary {
+            line.push(binary.as_os_str());
+            line.push(OsStr::new("run"));
+            if let Some(rootfs) = &self.rootfs {
+                line.extend([OsStr::new("--rootfs"), rootfs.as_os_str()]);
+            }
+            line.extend(options.iter().map(OsStr::new));
+            line.push(OsStr::new("--"));
+        }
+        line.extend(words.iter().map(AsRef::as_ref));
+        let (program, arguments) = line.split_first().ok_or_else(|| anyhow!("no command"))?;
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear().stdin(Stdio::null());
+        command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("HOME", "/").env("TERM", "dumb");
+        command.env("BOXROOM_RUN", folder()?.join("run")).env("BOXROOM_ROOT", folder()?.join("root"));
+        Ok(command)
+    }
+
+    /// `run [OPTIONS] -- COMMAND`, hermetic: no environment but what is named here, nothing on standard input.
+    ///
+    /// # Errors
+    /// No place for its records.
+    pub fn command<S: AsRef<OsStr>>(&self, options: &[&str], words: &[S]) -> Result<Command> {
+        self.dressed(&[], options, words)
+    }
+}
+
+/// Where the checks keep what they make: one folder for each user.
+///
+/// # Errors
+/// It can't be made.
+pub fn folder() -> Result<&'static Path> {
+    static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    once(&FOLDER, || {
+        let folder = probe::target_dir()?.join(format!("checks/{}", nix::unistd::geteuid()));
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        Ok(folder)
+    })
+    .map(PathBuf::as_path)
+}
+
+/// The base, made once from this machine and again when the probe has changed.
+///
+/// # Errors
+/// Chapter 01 can't make it.
+pub fn base() -> Result<&'static Path> {
+    static BASE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    once(&BASE, || {
+        let base = folder()?.join("base");
+        let lock = fs::File::create(folder()?.join("base.lock"))?;
+        let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
+        let made = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
+        let stamp = folder()?.join("base.stamp");
+        if made(&stamp) > made(&probe::staged()?) && base.join("bin/probe").is_file() {
+            return Ok(base);
+        }
+        if base.exists() {
+            fs::remove_dir_all(&base).with_context(|| base.display().to_string())?;
+        }
+        let binary = built()?.iter().find(|path| is_named(path, "01-chroot")).context("no ch01-chroot")?;
+        let output = Command::new(binary)
+            .arg("base")
+            .arg(&base)
+            .env("BOXROOM_PROBE", probe::staged()?)
+            .env("BOXROOM_RUN", folder()?.join("run"))
+            .output()?;
+        if !output.status.success() {
+            bail!("ch01-chroot base {}: {}", base.display(), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        fs::write(&stamp, "")?;
+        Ok(base)
+    })
+    .map(PathBuf::as_path)
+}
+
+/// The binaries of the stages, built by cargo.
+fn built() -> Result<&'static Vec<PathBuf>> {
+    static BUILT: OnceLock<Result<Vec<PathBuf>, String>> = OnceLock::new();
+    once(&BUILT, || {
+        let packages = STAGES.map(|name| format!("ch{name}"));
+        probe::build(&packages.each_ref().map(String::as_str))
+    })
+}
+
+fn is_named(path: &Path, stage: &str) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy() == format!("ch{stage}"))
+}
+
+fn once<T>(
+    cell: &'static OnceLock<Result<T, String>>,
+    make: impl FnOnce() -> Result<T>,
+) -> Result<&'static T> {
+    cell.get_or_init(|| make().map_err(|error| format!("{error:#}")))
+        .as_ref()
+        .map_err(|text| anyhow!("{text}"))
+}
