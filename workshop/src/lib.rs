@@ -1,13 +1,15 @@
 //! The guide: it shows the house, says what this machine can do, and sweeps up.
 //!
 //! # Layout
-//! - [`ink`]: colour for a terminal, plain text for everything else
-//! - [`elsewhere`]: not a Linux? the way to one
+//! - [`tour`]: every stage on the base image, and the ladder as it grows; [`story`]: its words
+//! - [`ladder`]: all stages times all probes, as a table, as JSON, and counted
 //! - [`doctor`]: what this machine can do for each chapter, and how to mend what it can't
 //! - [`clean`]: what boxroom left, and only that
+//! - [`elsewhere`]: not a Linux? the way to one
+//! - [`ink`], [`progress`]: colour, and the line that says what is going on
 //!
-//! Everything is written to a writer that `main` gives; only `main` prints. All but the first two
-//! ask Linux things and are compiled there alone.
+//! Everything is written to a writer that `main` gives; only `main` prints. All but [`elsewhere`] and
+//! [`ink`] ask Linux things and are compiled there alone.
 
 #[cfg(target_os = "linux")]
 pub mod clean;
@@ -15,3 +17,11 @@ pub mod clean;
 pub mod doctor;
 pub mod elsewhere;
 pub mod ink;
+#[cfg(target_os = "linux")]
+pub mod ladder;
+#[cfg(target_os = "linux")]
+pub mod progress;
+#[cfg(target_os = "linux")]
+pub mod story;
+#[cfg(target_os = "linux")]
+pub mod tour;

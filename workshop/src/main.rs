@@ -84,18 +84,25 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::io;
+    use std::io::{self, IsTerminal};
     use std::process::ExitCode;
 
     use super::{About, Command, Line};
-    use workshop::{clean, doctor, ink::Ink};
+    use workshop::progress::Progress;
+    use workshop::{clean, doctor, ink::Ink, ladder, tour};
 
     pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
         let out = &mut io::stdout().lock();
         let ink = Ink::for_stream(&io::stdout());
+        let progress = || {
+            let stderr = io::stderr();
+            let (ink, terminal) = (Ink::for_stream(&stderr), stderr.is_terminal());
+            Progress::new(stderr, ink, terminal)
+        };
         match line.command {
-            None | Some(Command::Ladder { .. }) => {
-                anyhow::bail!("the tour is still being written; cargo workshop doctor works")
+            None => tour::run(out, &mut progress(), ink, line.all),
+            Some(Command::Ladder { all, json }) => {
+                ladder::run(out, &mut progress(), ink, (all || line.all, json))
             }
             Some(Command::Doctor { json, about: None }) => doctor::run(out, ink, json),
             Some(Command::Doctor { json, about: Some(About::Errno { name }) }) => {

@@ -100,7 +100,7 @@ pub fn ranges(facts: &Facts) -> Vec<Finding> {
     for (file, helper, text) in files {
         let Some(range) = ours(&text) else { continue };
         found.push(match in_path(helper) {
-            Some(path) => mapped(file, &path, range, helper == "newuidmap"),
+            Some(path) => mapped(facts, file, &path, range, helper == "newuidmap"),
             None => Finding::partly(
                 name,
                 format!(
@@ -126,7 +126,7 @@ fn free(text: &str) -> u32 {
     text.lines().filter_map(end).max().unwrap_or(FIRST).max(FIRST)
 }
 
-fn mapped(file: &str, helper: &Path, (first, count): (u32, u32), users: bool) -> Finding {
+fn mapped(facts: &Facts, file: &str, helper: &Path, (first, count): (u32, u32), users: bool) -> Finding {
     let name = "id range";
     let me = if users { geteuid().as_raw() } else { nix::unistd::getegid().as_raw() };
     let shown = helper.display();
@@ -140,18 +140,27 @@ fn mapped(file: &str, helper: &Path, (first, count): (u32, u32), users: bool) ->
         }
         Err(said) => {
             let suid = fs::metadata(helper).is_ok_and(|seen| seen.permissions().mode() & 0o4000 != 0);
-            let with = if suid {
-                "with its setuid bit"
+            let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+            let (why, cure) = if status.contains("NoNewPrivs:\t1") {
+                (
+                    ", because nothing here may gain rights (no_new_privs, a container around us?)",
+                    "run outside of it".into(),
+                )
+            } else if suid {
+                (
+                    "",
+                    format!(
+                        "findmnt -T {shown}: a mount with nosuid? getsubids {} shows the ranges that it sees",
+                        facts.who
+                    ),
+                )
             } else {
-                "without a setuid bit (file capabilities may stand for it: getcap)"
+                (
+                    ", and it has no setuid bit (file capabilities may stand for it: getcap)",
+                    format!("sudo chmod u+s {shown}"),
+                )
             };
-            Finding::partly(
-                name,
-                format!("{shown}, {with}, did not map the range of {file}: {said}"),
-                format!(
-                    "sudo chmod u+s {shown}, and a mount without nosuid under it; `no new privileges` in a container around us stops it too"
-                ),
-            )
+            Finding::partly(name, format!("{shown} did not map the range of {file}{why}: {said}"), cure)
         }
     }
 }

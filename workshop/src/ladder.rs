@@ -1,0 +1,136 @@
+//! `cargo workshop ladder`: all stages times all probes, as a table, as JSON, and counted.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use checks::attempt::Cell;
+use checks::ladder::{Ladder, run_rows};
+use checks::profile::Profile;
+use checks::stage::STAGES;
+use serde_json::json;
+
+use crate::ink::Ink;
+use crate::progress::Progress;
+
+/// Runs it and writes it.
+///
+/// # Errors
+/// A stage can't be built, or the writer is gone.
+pub fn run(
+    out: &mut impl Write,
+    progress: &mut Progress<impl Write + Send>,
+    ink: Ink,
+    (all, json): (bool, bool),
+) -> Result<ExitCode> {
+    let ladder = climb(progress, all || json)?;
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&as_json(&ladder))?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(out, "What a process inside does, {}:\n", ladder.profile().words())?;
+    table(out, ink, &ladder, STAGES.len())?;
+    writeln!(out)?;
+    if !all {
+        writeln!(out, "These rows tell the story; cargo workshop ladder --all shows every one.")?;
+    }
+    count(out, ink, &ladder)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tries every row, telling which.
+///
+/// # Errors
+/// A stage can't be built, or this machine allows no test at all.
+pub fn climb(progress: &mut Progress<impl Write + Send>, all: bool) -> Result<Ladder> {
+    progress.begin("trying each way out on each stage")?;
+    let ladder = run_rows(Profile::here(), all, &mut |done, count, row| {
+        // Whether somebody still reads the progress is no reason to stop.
+        let _ = progress.at(&format!("{done} of {count}, {row}"));
+    })?;
+    let cells = ladder.rows().len() * (STAGES.len() + 1);
+    progress.end(&format!("{cells} runs, the bare host's included"))?;
+    Ok(ladder)
+}
+
+/// The table with its first `columns` stages: it grows to the right.
+///
+/// # Errors
+/// The writer is gone.
+pub fn table(out: &mut impl Write, ink: Ink, ladder: &Ladder, columns: usize) -> Result<()> {
+    let width = ladder.rows().iter().map(|(probe, _)| probe.row.chars().count()).max().unwrap_or(0);
+    let heads: String = STAGES[..columns].iter().map(|stage| format!("{stage:<15}")).collect();
+    writeln!(out, "  {:width$}  {}", "", ink.bold(heads.trim_end()))?;
+    for (probe, cells) in ladder.rows() {
+        let said = match cells.first() {
+            // One reason for the whole row is said once.
+            Some(cell @ (Cell::NoBaseline(_) | Cell::NotTried(_))) => ink.yellow(&cell.to_string()),
+            _ => cells[..columns].iter().map(|cell| painted(ink, cell)).collect(),
+        };
+        writeln!(out, "  {:width$}  {}", probe.row, said.trim_end())?;
+    }
+    Ok(())
+}
+
+fn painted(ink: Ink, cell: &Cell) -> String {
+    // Padded first: colour codes have no width on the screen, but count as characters.
+    let text = format!("{cell:<15}");
+    match cell {
+        Cell::Contained => ink.green(&text),
+        Cell::Escaped => ink.red(&text),
+        _ => ink.yellow(&format!("{text} ")),
+    }
+}
+
+/// The last line: how many cells were proven and how many not tried, why, and the cure.
+///
+/// # Errors
+/// The writer is gone.
+pub fn count(out: &mut impl Write, ink: Ink, ladder: &Ladder) -> Result<()> {
+    let mut proven = 0;
+    let mut not_tried: BTreeMap<String, usize> = BTreeMap::new();
+    for cell in ladder.rows().iter().flat_map(|(_, cells)| cells) {
+        match cell {
+            Cell::Contained | Cell::Escaped => proven += 1,
+            other => *not_tried.entry(other.to_string()).or_default() += 1,
+        }
+    }
+    let lacking: usize = not_tried.values().sum();
+    for (why, times) in &not_tried {
+        writeln!(out, "  {times} cells {why}; {}", cure(ladder.profile(), why))?;
+    }
+    let whole = if lacking == 0 {
+        ink.green("0 NOT TRIED")
+    } else {
+        ink.yellow(&format!("{lacking} NOT TRIED, see above"))
+    };
+    writeln!(out, "{proven} cells proven {}, {whole}", ladder.profile().words())?;
+    Ok(())
+}
+
+fn cure(profile: Profile, why: &str) -> &'static str {
+    if why.starts_with("not runnable") {
+        "cargo workshop doctor says what this machine lacks"
+    } else if profile != Profile::Root {
+        "cure: as root too: sudo env PATH=\"$PATH\" HOME=\"$HOME\" CARGO_TARGET_DIR=/tmp/boxroom-root cargo workshop"
+    } else {
+        "cure: another machine; cargo workshop doctor says what this one lacks"
+    }
+}
+
+fn as_json(ladder: &Ladder) -> serde_json::Value {
+    let rows: Vec<_> = ladder
+        .rows()
+        .iter()
+        .map(|(probe, cells)| {
+            let cells: BTreeMap<_, _> =
+                STAGES.iter().zip(cells).map(|(stage, cell)| (*stage, cell.to_string())).collect();
+            json!({
+                "probe": probe.name, "row": probe.row, "story": probe.story,
+                "stopped_by": probe.stopped_by, "reference": probe.reference, "cells": cells,
+            })
+        })
+        .collect();
+    json!({ "profile": ladder.profile().name(), "stages": STAGES, "rows": rows })
+}
