@@ -1,0 +1,103 @@
+//! `--explain` on the base image, call by call: the snapshots are the lesson, and the book includes them.
+
+use std::process::{ExitCode, Stdio};
+
+use checks::need::{Need, is_required};
+use checks::stage::Stage;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    for stage in ["00-process", "01-chroot", "02-namespaces"] {
+        let number = &stage[..2];
+        // An ordinary user's ids and maps differ from machine to machine; root's launch is the lesson.
+        let name = format!("ch{number}_the_launch_is_told_call_by_call");
+        trials.push(trial(name, Need::Root, move || told(stage)));
+        let name = format!("ch{number}_json_tells_the_same_calls");
+        trials.push(trial(name, Need::UserNamespace, move || same_in_json(stage)));
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trial(name: String, need: Need, run: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
+    match need.missing() {
+        Some(why) if is_required(need.name()) => Trial::test(name, move || Err(why.into())),
+        Some(why) => Trial::ignorable_test(name, move || Ok(Completion::ignored_with(why))),
+        None => Trial::test(name, run),
+    }
+}
+
+fn told(name: &'static str) -> Result<(), Failed> {
+    let text = explained(name, "--explain")?;
+    let rootfs = Stage::of(name).map_err(|error| format!("{error:#}"))?;
+    let rootfs = rootfs.rootfs().map(|path| path.display().to_string());
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let shown = normalised(&text, rootfs.as_deref());
+    let snapshot = format!("explain-{name}");
+    settings.bind(|| insta::assert_snapshot!(snapshot, shown));
+    Ok(())
+}
+
+fn same_in_json(name: &'static str) -> Result<(), Failed> {
+    let text = explained(name, "--explain")?;
+    let json = explained(name, "--explain=json")?;
+    let objects = json.lines().filter(|line| line.starts_with('{')).count();
+    let calls = text.lines().filter(|line| line.starts_with("   ") && !line.starts_with("    ")).count();
+    for line in json.lines().filter(|line| line.starts_with('{')) {
+        for key in ["process", "moment", "mechanism", "call", "result", "why"] {
+            if !line.contains(&format!("\"{key}\":\"")) {
+                return Err(format!("no {key} in {line}").into());
+            }
+        }
+    }
+    if objects == calls && calls > 0 {
+        Ok(())
+    } else {
+        Err(format!("{calls} calls as text, {objects} as JSON").into())
+    }
+}
+
+fn explained(name: &'static str, flag: &str) -> Result<String, Failed> {
+    let stage = Stage::of(name).map_err(|error| format!("{error:#}"))?;
+    // Numbers of descriptors are part of what is told: nothing but the standard three may be inherited.
+    let closed = "exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-; exec \"$@\"";
+    let dress = ["/bin/sh", "-c", closed, "sh"].map(String::from);
+    let mut command = stage.dressed(&dress, &[flag], &["/bin/true"]).map_err(|error| format!("{error:#}"))?;
+    let output = command.stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        return Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// What differs from run to run: pids, the rootfs's path, how many variables.
+fn normalised(text: &str, rootfs: Option<&str>) -> String {
+    let text = rootfs.map_or_else(|| text.to_string(), |rootfs| text.replace(rootfs, "ROOTFS"));
+    let mut out = String::new();
+    for line in text.lines() {
+        let line = if line.contains("clone3(") { cut(line, "= ", "PID") } else { line.into() };
+        let line = between(&line, "/proc/", "/", "PID");
+        out.push_str(&between(&line, "[/* ", " variables", "N"));
+        out.push('\n');
+    }
+    out
+}
+
+/// The line up to and with `mark`, and `word` in place of the rest.
+fn cut(line: &str, mark: &str, word: &str) -> String {
+    line.rsplit_once(mark).map_or_else(|| line.into(), |(before, _)| format!("{before}{mark}{word}"))
+}
+
+/// `word` in place of the digits between `mark` and `end`.
+fn between(line: &str, mark: &str, end: &str, word: &str) -> String {
+    let Some((before, after)) = line.split_once(mark) else { return line.into() };
+    let Some((digits, rest)) = after.split_once(end) else { return line.into() };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return line.into();
+    }
+    format!("{before}{mark}{word}{end}{rest}")
+}
