@@ -112,8 +112,18 @@ fn accompany(k: &Kernel, signals: &Signals, channel: Channel, pid: Pid, pidfd: &
         match signals.wait(pidfd.as_fd(), channel.as_ref().map(AsFd::as_fd))? {
             Woken::Channel => {
                 // End-of-file: the child has become the command, or has ended.
-                let open = channel.as_ref().map(|channel| hear(k, channel, &mut failed));
-                if !matches!(open, Some(Ok(true))) {
+                let open = match channel.as_ref().map_or(Ok(false), |channel| hear(k, channel, &mut failed)) {
+                    Ok(open) => open,
+                    Err(failure) => {
+                        // No word of it can be trusted any more, and it may be waiting for an answer.
+                        let _ = k
+                            .why("the child speaks no language of ours")
+                            .pidfd_send_signal(pidfd.as_fd(), Signal::SIGKILL);
+                        failed = Some(failure);
+                        false
+                    }
+                };
+                if !open {
                     channel = None;
                     k.completed(failed.is_none());
                     k.by(SameRoot::NAME);
