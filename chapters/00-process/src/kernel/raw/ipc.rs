@@ -13,8 +13,8 @@ pub struct Segment(libc::c_int);
 /// # Errors
 /// EEXIST: the key is taken. ENOSPC: the limit of segments.
 pub fn shm_create(key: i32, bytes: &[u8]) -> Result<Segment, Errno> {
-    // SAFETY: integers only.
     // SAFETY: shmget takes three integers and touches no memory of ours; a wrong one is an errno.
+    let id = unsafe { libc::shmget(key, bytes.len().max(1), libc::IPC_CREAT | libc::IPC_EXCL | 0o600) };
     let segment = Segment(Errno::result(id)?);
     let memory = attach(segment, 0)?;
     // SAFETY: the kernel has just given a segment of at least `bytes.len()` bytes, page aligned and
