@@ -46,6 +46,14 @@ impl fmt::Display for Cell {
 /// # Errors
 /// The test itself can't be set up; that the stage fails is a cell.
 pub fn attempt(probe: &Probe, stage: &Stage) -> Result<Cell> {
+    attempt_with(probe, stage, &[])
+}
+
+/// The same, with options for the stage's `run`.
+///
+/// # Errors
+/// As [`attempt`].
+pub fn attempt_with(probe: &Probe, stage: &Stage, options: &[&str]) -> Result<Cell> {
     let mut canary =
         Canary::new(probe.name, stage).with_context(|| format!("the canary for {}", probe.name))?;
     if let Some(lacks) = canary.lacks.take() {
@@ -56,7 +64,7 @@ pub fn attempt(probe: &Probe, stage: &Stage) -> Result<Cell> {
     let program = stage.probe()?;
     let program = program.to_string_lossy();
     let words = [&*program, "try", probe.name, "--facts", &facts];
-    let mut command = stage.dressed(&canary.dress, &[], &words)?;
+    let mut command = stage.dressed(&canary.dress, options, &words)?;
     command.envs(canary.environment.iter().map(|(name, value)| (name, value)));
     let mut child =
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("starting the stage")?;
@@ -96,7 +104,9 @@ fn inside(
     let why = match (probe.name, allowed) {
         ("root-is-root", _) => "an ordinary user's files are never root's".into(),
         (_, Err(errno)) => reason(errno.desc()),
-        _ => reason(evidence.told.last().and_then(|line| line.rsplit(": ").next()).unwrap_or("nothing was found")),
+        _ => reason(
+            evidence.told.last().and_then(|line| line.rsplit(": ").next()).unwrap_or("nothing was found"),
+        ),
     };
     // On the bare host nothing stops it but the user's own rights; what stops root is this machine.
     Ok(match Profile::here() {

@@ -11,11 +11,13 @@
 //! - [`attempt`]: one probe on one stage, from the canary to the verdict
 //! - [`judge`]: what counts as an escape
 //! - [`ladder`]: all stages times all probes
+//! - [`drive`]: a stage run to its end, or visited
 //! - [`finding`], [`need`], [`table`]: a chapter's checks, their three outcomes, their words
 
 pub mod arena;
 pub mod attempt;
 pub mod canary;
+pub mod drive;
 pub mod finding;
 pub mod judge;
 pub mod ladder;

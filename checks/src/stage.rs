@@ -81,6 +81,18 @@ impl Stage {
         Self { rootfs: Some(rootfs.into()), ..self.clone() }
     }
 
+    /// The same stage, without a root file system of its own.
+    #[must_use]
+    pub fn without_rootfs(&self) -> Self {
+        Self { rootfs: None, ..self.clone() }
+    }
+
+    /// Options that chapter `number` brought, for a stage that has them; an older one gets none.
+    #[must_use]
+    pub fn knows<'a>(&self, number: u32, options: &[&'a str]) -> Vec<&'a str> {
+        if self.has(number) { options.to_vec() } else { Vec::new() }
+    }
+
     /// The file that is executed.
     #[must_use]
     pub fn binary(&self) -> Option<&Path> {

@@ -1,0 +1,196 @@
+//! What chapter 01 must show: another root directory, and honestly how far it goes.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use checks::attempt::{Cell, attempt};
+use checks::drive::{Visit, contained, run};
+use checks::finding::Finding;
+use checks::need::Need;
+use checks::stage::Stage;
+use checks::table::{Check, Table};
+
+fn main() -> ExitCode {
+    Table { chapter: "01-chroot", folder: env!("CARGO_MANIFEST_DIR"), checks: CHECKS }.main()
+}
+
+/// An ordinary user borrows a user namespace for chroot(2).
+const CHROOT: &[Need] = &[Need::UserNamespace];
+
+const CHECKS: &[Check] = &[
+    Check { name: "ch01_root_is_another_directory", new: true, needs: CHROOT, run: root_differs },
+    Check { name: "ch01_working_directory_is_inside", new: true, needs: CHROOT, run: cwd_is_inside },
+    Check { name: "ch01_dot_dot_stays_inside", new: true, needs: CHROOT, run: dot_dot },
+    Check { name: "ch01_host_files_have_no_path", new: true, needs: CHROOT, run: host_files },
+    Check { name: "ch01_one_path_holds_two_versions", new: true, needs: CHROOT, run: two_versions },
+    Check { name: "ch01_a_second_chroot_breaks_out", new: false, needs: CHROOT, run: escape },
+    Check { name: "ch01_missing_rootfs_is_named", new: false, needs: &[], run: missing_rootfs },
+    Check { name: "ch01_rootfs_that_is_a_file_is_named", new: false, needs: &[], run: rootfs_is_a_file },
+    Check { name: "ch01_command_missing_inside_is_127", new: false, needs: CHROOT, run: missing_inside },
+];
+
+const READ: &str = "book: chapter 01, 'another root'; chroot(2)";
+
+fn same(a: &str, b: &Path) -> Result<bool, Finding> {
+    let (a, b) = (fs::metadata(a)?, fs::metadata(b)?);
+    Ok((a.dev(), a.ino()) == (b.dev(), b.ino()))
+}
+
+fn rootfs() -> Result<PathBuf, Finding> {
+    Ok(checks::stage::base()?.to_path_buf())
+}
+
+fn root_differs(stage: &Stage) -> Result<(), Finding> {
+    let visit = Visit::begin(stage, &[])?;
+    let pid = visit.present.pid;
+    let seen = same(&format!("/proc/{pid}/root"), &rootfs()?)?;
+    visit.end()?;
+    if seen {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: "/proc/PID/root of the command is not the root file system that was given".into(),
+        expected: "the very directory that --rootfs names",
+        meaning: "chroot(2) was not called before the command was executed",
+        look: "ch01-chroot run --rootfs DIR -- sleep 60 &  readlink /proc/PID/root",
+        read: READ,
+    })
+}
+
+fn cwd_is_inside(stage: &Stage) -> Result<(), Finding> {
+    let visit = Visit::begin(stage, &[])?;
+    let pid = visit.present.pid;
+    let seen = same(&format!("/proc/{pid}/cwd"), &rootfs()?)?;
+    visit.end()?;
+    if seen {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: "/proc/PID/cwd of the command is not the new root".into(),
+        expected: "the working directory is / of the new root",
+        meaning: "chroot(2) moves the root and not the working directory: chdir(\"/\") comes after it",
+        look: "ch01-chroot run --rootfs DIR -- sleep 60 &  readlink /proc/PID/cwd",
+        read: "book: chapter 01, 'and chdir'; chroot(2), CVE-2024-21626",
+    })
+}
+
+fn dot_dot(stage: &Stage) -> Result<(), Finding> {
+    contained(
+        stage,
+        "dot-dot",
+        Finding {
+            expected: "`..` ends at the new root",
+            meaning: "the working directory was left outside, and from there `..` climbs the host's tree",
+            look: "ch01-chroot run --rootfs DIR -- ls ../../..",
+            read: "book: chapter 01, 'and chdir'; chroot(2), CVE-2024-21626",
+            ..Finding::default()
+        },
+    )
+}
+
+fn host_files(stage: &Stage) -> Result<(), Finding> {
+    contained(
+        stage,
+        "host-files",
+        Finding {
+            expected: "the host's paths lead nowhere",
+            meaning: "the command still has the host's root",
+            look: "ch01-chroot run --rootfs DIR -- ls /",
+            read: READ,
+            ..Finding::default()
+        },
+    )
+}
+
+fn two_versions(stage: &Stage) -> Result<(), Finding> {
+    let folder = tempfile_in_checks()?;
+    let mut seen = Vec::new();
+    for (system, version) in [("a", "2.0"), ("b", "2.4")] {
+        let copy = folder.join(system);
+        // Hard links: two trees, one copy of each file.
+        let copied = Command::new("cp").arg("-al").arg(rootfs()?).arg(&copy).status()?;
+        if !copied.success() {
+            return Err(anyhow::anyhow!("cp -al of the base: {copied}").into());
+        }
+        fs::create_dir_all(copy.join("opt/apache"))?;
+        fs::write(copy.join("opt/apache/version"), version)?;
+        let there = if stage.has(1) { stage.on(&copy) } else { stage.clone() };
+        seen.push(run(&there, &[], &["cat", "/opt/apache/version"])?.stdout);
+    }
+    fs::remove_dir_all(&folder)?;
+    if seen == ["2.0", "2.4"] {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: format!("/opt/apache/version in System A and System B: {seen:?}"),
+        expected: "2.0 in A and 2.4 in B, under one path, on one machine",
+        meaning: "a path means what the root says: with one root it can mean one thing only",
+        look: "ch01-chroot run --rootfs A -- cat /opt/apache/version; and with B",
+        read: "book: chapter 01, 'System A and System B'; path_resolution(7)",
+    })
+}
+
+fn tempfile_in_checks() -> Result<PathBuf, Finding> {
+    let folder = checks::stage::folder()?.join(format!("two-{}", &checks::secret()?[..8]));
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Not a fault of this chapter: its lesson. Chapter 02 closes it.
+fn escape(stage: &Stage) -> Result<(), Finding> {
+    let probe = probe::catalogue::find("chroot-escape").ok_or_else(|| anyhow::anyhow!("no chroot-escape"))?;
+    let cell = attempt(probe, stage)?;
+    if cell == Cell::Escaped {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: format!("probe try chroot-escape: {cell}"),
+        expected: "ESCAPED: chroot is no prison, and this chapter shows it",
+        meaning: "either the root isn't changed by chroot(2), or the command lost CAP_SYS_CHROOT",
+        look: "ch01-chroot run --rootfs DIR -- probe try chroot-escape",
+        read: "book: chapter 01, 'break it'; chroot(2)",
+    })
+}
+
+fn missing_rootfs(stage: &Stage) -> Result<(), Finding> {
+    refused(stage, Path::new("/no/such/rootfs"))
+}
+
+fn rootfs_is_a_file(stage: &Stage) -> Result<(), Finding> {
+    refused(stage, Path::new("/etc/passwd"))
+}
+
+fn refused(stage: &Stage, rootfs: &Path) -> Result<(), Finding> {
+    let ended = run(&stage.on(rootfs), &[], &["true"])?;
+    let named = ended.stderr.contains(&*rootfs.to_string_lossy());
+    if ended.code == 125 && named {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: format!(
+            "--rootfs {} ended with {}; the message names it: {named}",
+            rootfs.display(),
+            ended.code
+        ),
+        expected: "125, and a message with the path: nothing was run",
+        meaning: "the engine failed, and who reads it must learn at what",
+        look: "ch01-chroot run --rootfs /no/such/rootfs -- true; echo $?",
+        read: READ,
+    })
+}
+
+fn missing_inside(stage: &Stage) -> Result<(), Finding> {
+    let ended = run(stage, &[], &["/no/such/command"])?;
+    if ended.code == 127 && ended.stderr.contains("/no/such/command") {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: format!("a command that isn't in the root file system ended with {}", ended.code),
+        expected: "127, and a message with its path",
+        meaning: "the command is looked for inside, and its absence is told as outside",
+        look: "ch01-chroot run --rootfs DIR -- /no/such/command; echo $?",
+        read: "book: chapter 00, 'how it ended'; execve(2)",
+    })
+}

@@ -1,0 +1,91 @@
+//! How it ends: orphans reaped, nothing left behind, the same exit codes as ever.
+
+use std::time::Duration;
+
+use checks::drive::{Visit, is_there, run, within};
+use checks::finding::Finding;
+use checks::stage::Stage;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+pub(crate) fn init(stage: &Stage) -> Result<(), Finding> {
+    // The inner shell ends at once: its child is an orphan, and process 1's. When it ends, who waits for it?
+    const ORPHAN: &str = "sh -c 'sleep 0.1 & exit'; sleep 0.4; cat /proc/[0-9]*/stat";
+    let inside = run(stage, &["--init"], &["sh", "-c", ORPHAN])?;
+    let zombies = inside.stdout.lines().filter(|line| line.contains(") Z ")).count();
+    let listed = inside.stdout.lines().any(|line| line.starts_with("1 ("));
+    let ended = run(stage, &["--init"], &["sh", "-c", "exit 5"])?;
+    if zombies == 0 && listed && ended.code == 5 {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: format!("{zombies} zombies; process 1 is listed: {listed}; exit 5 came back as {}", ended.code),
+        expected: "no zombie, and the command's exit code",
+        meaning: "orphans become process 1's; it must wait for all, and end with the command's own code",
+        look: "ch02-namespaces run --init sh -c \"sh -c 'sleep 1 & exit'; sleep 2; ps\"",
+        read: "book: chapter 02, 'process 1'; pid_namespaces(7), wait(2)",
+    })
+}
+
+pub(crate) fn killed(stage: &Stage) -> Result<(), Finding> {
+    // The command's own child is what is left to live on, where only the command is ended with its parent.
+    let Visit { mut stage, present, canary } = Visit::by(stage, &[], &["sh", "-c", "\"$0\" \"$@\"; true"])?;
+    let pid = present.pid;
+    stage.kill()?;
+    stage.wait()?;
+    let gone = within(Duration::from_millis(700), || !is_there(pid));
+    if !gone {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    drop((present, canary));
+    if gone {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: "the stage was killed by SIGKILL, and what its command started lives on".into(),
+        expected: "nothing survives it",
+        meaning: "process 1 of a pid namespace must end with its parent (PR_SET_PDEATHSIG): the kernel then ends all the others",
+        look: "ch02-namespaces run sh -c 'sleep 1000; true' &  kill -KILL $!; pgrep -a sleep",
+        read: "book: chapter 02, 'nothing stays'; pid_namespaces(7), PR_SET_PDEATHSIG(2const)",
+    })
+}
+
+pub(crate) fn codes(stage: &Stage) -> Result<(), Finding> {
+    let cases: [(&[&str], i32); 4] = [
+        (&["sh", "-c", "exit 3"], 3),
+        (&["sh", "-c", "sh -c 'kill -KILL $$'; exit $?"], 137),
+        (&["/no/such/command"], 127),
+        (&["/etc/passwd"], 126),
+    ];
+    for (words, expected) in cases {
+        let ended = run(stage, &[], words)?;
+        if ended.code != expected {
+            return Err(Finding {
+                seen: format!("{words:?} ended with {}, expected {expected}", ended.code),
+                expected: "Docker's exit codes, from inside a room too",
+                meaning: "the command's end must come through every process between it and the caller",
+                look: "ch02-namespaces run sh -c 'exit 3'; echo $?",
+                read: "book: chapter 00, 'how it ended'; waitid(2)",
+            });
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn reaped(stage: &Stage) -> Result<(), Finding> {
+    nix::sys::prctl::set_child_subreaper(true)?;
+    let visit = Visit::begin(stage, &[])?;
+    let pid = visit.present.pid;
+    visit.end()?;
+    if !is_there(pid) {
+        return Ok(());
+    }
+    let _ = nix::sys::wait::waitpid(Pid::from_raw(pid), None);
+    Err(Finding {
+        seen: "the stage has ended, and its command is still in the process table".into(),
+        expected: "the stage has waited for it: nothing is left",
+        meaning: "an ended process stays as a zombie until its parent has asked how it ended",
+        look: "ps -o pid,ppid,stat,args --ppid $$  (Z is a zombie)",
+        read: "book: chapter 00, 'no zombie'; waitid(2)",
+    })
+}
