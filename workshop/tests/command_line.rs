@@ -1,0 +1,127 @@
+//! The guide as a person uses it: `clean` takes what is boxroom's and only that, `doctor` talks to people and tools.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+/// A run root of its own for one test, removed at its end.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("boxroom-{name}-{}", std::process::id()));
+        fs::create_dir_all(folder.join("run/records")).unwrap();
+        Self(folder)
+    }
+
+    fn directory(&self, name: &str) -> PathBuf {
+        let folder = self.0.join(name);
+        fs::create_dir_all(folder.join("etc")).unwrap();
+        fs::write(folder.join("etc/passwd"), "root").unwrap();
+        folder
+    }
+
+    /// A note that process `pid`, which began at `start`, was about to make `what`.
+    fn record(&self, what: &Path, kind: &str, (pid, start): (u32, u64)) {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        let owner = json!({ "boot": boot.trim(), "pid": pid, "start": start });
+        let text = json!({ "kind": kind, "what": what, "owner": owner }).to_string();
+        let name = format!("{}.json", what.file_name().unwrap().to_string_lossy());
+        fs::write(self.0.join("run/records").join(name), text).unwrap();
+    }
+
+    fn workshop(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_workshop"));
+        command.args(words).env("BOXROOM_RUN", self.0.join("run")).env("NO_COLOR", "1").output().unwrap()
+    }
+
+    fn records(&self) -> usize {
+        fs::read_dir(self.0.join("run/records")).unwrap().count()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A process that can't be there: pid 1 began at boot, not at the end of time.
+const GONE: (u32, u64) = (1, u64::MAX);
+
+#[test]
+fn clean_removes_what_a_dead_process_left_and_nothing_else() {
+    let place = Place::new("clean");
+    let (left, beside) = (place.directory(".base.partial-1"), place.directory("base"));
+    place.record(&left, "directory", GONE);
+
+    let said = place.workshop(&["clean", "--dry-run"]);
+    assert!(text(&said).contains("would remove directory"), "{said:?}");
+    assert!(left.exists() && place.records() == 1, "a dry run removes nothing");
+
+    let said = place.workshop(&["clean"]);
+    assert!(said.status.success() && text(&said).ends_with("1 removed\n"), "{said:?}");
+    assert!(!left.exists() && place.records() == 0);
+    assert!(beside.join("etc/passwd").exists(), "what no record names is not ours");
+    assert!(text(&place.workshop(&["clean"])).starts_with("nothing to clean"));
+}
+
+#[test]
+fn clean_leaves_a_living_process_alone() {
+    let place = Place::new("living");
+    let used = place.directory(".base.partial-2");
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let start = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap();
+    place.record(&used, "directory", (std::process::id(), start));
+    assert!(text(&place.workshop(&["clean"])).starts_with("nothing to clean"));
+    assert!(used.exists() && place.records() == 1);
+}
+
+#[test]
+fn clean_keeps_and_says_what_it_does_not_know() {
+    let place = Place::new("unknown");
+    let file = place.0.join("a-file");
+    fs::write(&file, "somebody's").unwrap();
+    place.record(&file, "directory", GONE);
+    place.record(&place.0.join("group"), "cgroup", GONE);
+    let said = place.workshop(&["clean"]);
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    assert!(text(&said).contains("doesn't know how to remove a cgroup"), "{said:?}");
+    assert!(file.exists() && place.records() == 2);
+}
+
+#[test]
+fn doctor_speaks_plainly_into_a_pipe_and_json_to_tools() {
+    let place = Place::new("doctor");
+    let plain = text(&place.workshop(&["doctor"]));
+    assert!(!plain.contains('\x1b'), "{plain}");
+    for chapter in ["00-process", "01-chroot", "02-namespaces", "03-cgroups"] {
+        assert!(plain.contains(chapter), "{plain}");
+    }
+    let told: Value = serde_json::from_slice(&place.workshop(&["doctor", "--json"]).stdout).unwrap();
+    let rooms = told["rooms"].as_array().unwrap();
+    assert!(
+        rooms.iter().all(|room| room["findings"].as_array().is_some_and(|all| !all.is_empty())),
+        "{told}"
+    );
+    // A finding that something is missing always comes with its cure.
+    let findings = rooms.iter().flat_map(|room| room["findings"].as_array().unwrap());
+    assert!(findings.filter(|one| one["state"] == "missing").all(|one| one["cure"].is_string()), "{told}");
+}
+
+#[test]
+fn doctor_explains_an_errno_by_name_and_refuses_a_wrong_one() {
+    let place = Place::new("errno");
+    let said = text(&place.workshop(&["doctor", "errno", "pivot_root"]));
+    assert!(said.contains("EINVAL (22)"), "{said}");
+    let wrong = place.workshop(&["doctor", "errno", "nonsense"]);
+    assert_eq!(wrong.status.code(), Some(125));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("\"nonsense\""), "{wrong:?}");
+}
