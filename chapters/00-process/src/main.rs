@@ -26,7 +26,7 @@ enum Verb {
         #[command(flatten)]
         watch: Watch,
         /// The command and its arguments
-        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(required = true, trailing_var_arg = true)]
         command: Vec<OsString>,
     },
     /// Draw the processes of this machine by the rooms (sets of namespaces) that they are in

@@ -46,7 +46,7 @@ struct Run {
     #[command(flatten)]
     watch: Watch,
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(required = true, trailing_var_arg = true)]
     command: Vec<OsString>,
 }
 

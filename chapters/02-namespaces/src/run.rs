@@ -64,7 +64,7 @@ pub struct Options {
     #[arg(long, short, value_name = "KEY[=VALUE]")]
     pub env: Vec<OsString>,
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(required = true, trailing_var_arg = true)]
     pub command: Vec<OsString>,
 }
 

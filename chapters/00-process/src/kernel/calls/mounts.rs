@@ -146,14 +146,15 @@ impl Call<'_> {
         })
     }
 
-    /// `mount_setattr(MOUNT_ATTR_IDMAP)`: the mount shows its files as the user namespace counts. 5.12.
+    /// `mount_setattr(MOUNT_ATTR_IDMAP)`: the mount shows its files as the user namespace counts, and is
+    /// private (the copy of a shared mount is shared, and could not be pivoted to). 5.12.
     ///
     /// # Errors
     /// EINVAL: the file system can't, or the user namespace has no map yet.
     pub fn mount_setattr_idmap(self, tree: BorrowedFd<'_>, userns: BorrowedFd<'_>) -> Result<()> {
         self.plain(raw::mount_setattr_idmap(tree, userns), || {
             format!(
-                "mount_setattr({}, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {{attr_set=MOUNT_ATTR_IDMAP, userns_fd={}}})",
+                "mount_setattr({}, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {{attr_set=MOUNT_ATTR_IDMAP, propagation=MS_PRIVATE, userns_fd={}}})",
                 super::fd(tree),
                 super::fd(userns)
             )

@@ -11,23 +11,25 @@ use nix::errno::Errno;
 /// # Errors
 /// EINVAL: not a mount. EPERM: no privilege over its mount namespace.
 pub fn mount_setattr_readonly(tree: BorrowedFd<'_>) -> Result<(), Errno> {
-    mount_setattr(tree, libc::MOUNT_ATTR_RDONLY, 0)
+    mount_setattr(tree, libc::MOUNT_ATTR_RDONLY, 0, 0)
 }
 
-/// `mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, {attr_set = MOUNT_ATTR_IDMAP, userns_fd})`:
-/// whoever owns a file with id `n` inside the user namespace, owns it as `n` on disk. 5.12.
+/// `mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, {attr_set = MOUNT_ATTR_IDMAP, propagation =
+/// MS_PRIVATE, userns_fd})`: whoever owns a file with id `n` inside the user namespace, owns it as `n` on
+/// disk; and a copy of a shared mount, which is shared too, no longer is. 5.12.
 ///
 /// # Errors
 /// EINVAL: the file system can't (`FS_ALLOW_IDMAP`), the user namespace has no map yet, or the mount is
 /// attached already. EPERM: not privileged over the file system.
 pub fn mount_setattr_idmap(tree: BorrowedFd<'_>, userns: BorrowedFd<'_>) -> Result<(), Errno> {
-    mount_setattr(tree, libc::MOUNT_ATTR_IDMAP, userns.as_raw_fd() as u64)
+    mount_setattr(tree, libc::MOUNT_ATTR_IDMAP, libc::MS_PRIVATE, userns.as_raw_fd() as u64)
 }
 
-fn mount_setattr(tree: BorrowedFd<'_>, set: u64, userns: u64) -> Result<(), Errno> {
+fn mount_setattr(tree: BorrowedFd<'_>, set: u64, propagation: u64, userns: u64) -> Result<(), Errno> {
     // SAFETY: mount_attr is a plain structure of integers; all zeroes is a valid value of it.
     let mut attributes: libc::mount_attr = unsafe { zeroed() };
     attributes.attr_set = set;
+    attributes.propagation = propagation;
     attributes.userns_fd = userns;
     // SAFETY: the path is a C string and `attributes` lives until the call returns; the kernel only reads.
     let answer = unsafe {

@@ -43,13 +43,29 @@ pub fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<(Pid,
 
 /// Every signal that can be caught goes back to its default, ignored ones too (execve keeps them ignored,
 /// and Rust's runtime ignores SIGPIPE), and none is blocked any more. signal(7).
+///
+/// By the system call itself: libc keeps signals 32 and 33 for itself and refuses to touch them, and whoever
+/// started us may have left them ignored.
+///
+/// # Errors
+/// None that is known.
 pub fn reset_signals() -> Result<(), Errno> {
-    // SAFETY: a sigaction of zeroes is SIG_DFL with an empty mask and no flags.
-    let default: libc::sigaction = unsafe { zeroed() };
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: `default` lives until the call returns, and SIG_DFL runs no code of ours. KILL, STOP and
-        // the two that libc keeps for itself answer EINVAL, which changes nothing.
-        unsafe { libc::sigaction(signal, &raw const default, std::ptr::null_mut()) };
+    /// The kernel's `struct sigaction`: handler, flags, restorer, and a mask of 64 bits. All zeroes is SIG_DFL
+    /// with an empty mask.
+    const DEFAULT: [u64; 4] = [0; 4];
+    const SIGNALS: libc::c_int = 64;
+    for signal in 1..=SIGNALS {
+        // SAFETY: the kernel reads 32 bytes from DEFAULT, which is that long, and writes nothing (the old
+        // action is null); SIG_DFL runs no code of ours. KILL and STOP answer EINVAL, which changes nothing.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                DEFAULT.as_ptr(),
+                std::ptr::null_mut::<u64>(),
+                size_of::<u64>(),
+            )
+        };
     }
     nix::sys::signal::SigSet::empty().thread_set_mask()
 }
