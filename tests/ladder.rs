@@ -1,5 +1,7 @@
 //! The ladder is run, and is what the snapshot says: `tests/snapshots/ladder-PROFILE.snap`.
 
+#![allow(clippy::print_stdout)] // the root of a test binary: what can't be tried is said aloud
+
 use std::fs;
 
 use checks::ladder::{self, Ladder};
