@@ -104,9 +104,11 @@ fn inside(
     let why = match (probe.name, allowed) {
         ("root-is-root", _) => "an ordinary user's files are never root's".into(),
         (_, Err(errno)) => reason(errno.desc()),
-        _ => reason(
-            evidence.told.last().and_then(|line| line.rsplit(": ").next()).unwrap_or("nothing was found"),
-        ),
+        _ => {
+            // The first step that was refused says why; what came after it had no chance.
+            let refused = evidence.told.iter().find(|line| !line.ends_with(": done"));
+            reason(refused.and_then(|line| line.rsplit(": ").next()).unwrap_or("nothing was found"))
+        }
     };
     // On the bare host nothing stops it but the user's own rights; what stops root is this machine.
     Ok(match Profile::here() {
