@@ -49,4 +49,5 @@ rules! {
     running::every_test_file_runs,
     running::plain_cargo_test_means_every_crate,
     pages::every_book_anchor_exists,
+    pages::every_file_that_a_page_names_exists,
 }

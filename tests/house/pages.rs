@@ -67,6 +67,50 @@ fn resolve(page: &str, path: &str) -> String {
     parts.join("/")
 }
 
+/// The folders at the top that hold what a page may name.
+const TOP: [&str; 10] = [
+    ".ci/",
+    ".devcontainer/",
+    "benches/",
+    "book/src/",
+    "chapters/",
+    "checks/",
+    "probe/",
+    "setup/",
+    "tests/",
+    "workshop/",
+];
+
+/// A reader who is sent to a file finds it.
+pub(crate) fn every_file_that_a_page_names_exists(house: &House) -> Vec<String> {
+    let mut found = Vec::new();
+    for page in house.files.iter().filter(|file| file.path.ends_with(".md")) {
+        for (n, line) in page.text.lines().enumerate() {
+            let part = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+            for name in line.split(|c| !part(c)).filter(|name| TOP.iter().any(|top| name.starts_with(top))) {
+                let name = name.trim_end_matches(['.', '/']);
+                let there = house.files.iter().any(|file| {
+                    file.path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                });
+                // `chapters/NN-name` stands for all of them.
+                if !there && !name.contains("NN") {
+                    found.push(page.says(n + 1, format!("names {name}, which isn't there")));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn house_bites_a_page_that_names_what_is_not_there() {
+    let page =
+        "see `setup/lima.yaml`, chapters/NN-name/src and chapters/00-process/.\nnot `setup/lost.yaml`.\n";
+    let files = [("README.md", page), ("setup/lima.yaml", ""), ("chapters/00-process/Cargo.toml", "")];
+    let found = every_file_that_a_page_names_exists(&House::made_up(&files));
+    assert_eq!(found, ["README.md:2: names setup/lost.yaml, which isn't there"]);
+}
+
 #[test]
 fn house_bites_an_anchor_that_is_not_there() {
     let page = "\

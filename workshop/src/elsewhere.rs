@@ -19,7 +19,7 @@ const MACOS: &str = "\
 A Linux in a window of its own, with Lima (https://lima-vm.io):
 
     brew install lima
-    limactl start --name=boxroom .devcontainer/lima.yaml
+    limactl start --name=boxroom setup/lima.yaml
     limactl shell boxroom
 
 Clone boxroom inside it (git clone, into the Linux home): a folder shared from macOS is slow, and
@@ -53,6 +53,15 @@ mod tests {
         for system in ["macos", "windows", "freebsd"] {
             assert!(way(system).contains("devcontainer"), "{system}");
             assert!(way(system).ends_with("cargo workshop"), "{system}");
+        }
+    }
+
+    #[test]
+    fn the_files_that_it_names_are_there() {
+        let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        assert!(way("macos").contains("setup/lima.yaml"));
+        for file in ["setup/lima.yaml", ".devcontainer/devcontainer.json"] {
+            assert!(top.join(file).is_file(), "{file}");
         }
     }
 }

@@ -54,7 +54,8 @@ pub fn look(binary: &Path) -> Result<String> {
 }
 
 /// What to do after the tour.
-pub const NEXT: [(&str, &str); 5] = [
+pub const NEXT: [(&str, &str); 6] = [
+    ("the rooms that this machine has already", "cargo run -q -p ch00-process -- gym"),
     ("go in yourself (exit leads out)", "cargo run -q -p ch02-namespaces -- run sh"),
     ("see each system call, and why", "cargo run -q -p ch02-namespaces -- run --explain true"),
     ("stop between the moments, look round", "cargo run -q -p ch02-namespaces -- run --step true"),

@@ -53,7 +53,7 @@ pub fn run(
     }
     writeln!(out, "\n{}", ink.bold("Next"))?;
     for (what, command) in NEXT {
-        writeln!(out, "  {what:38} {command}")?;
+        writeln!(out, "  {what:39} {command}")?;
     }
     writeln!(out)?;
     ladder::count(out, ink, &ladder)?;
