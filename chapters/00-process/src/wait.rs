@@ -16,6 +16,7 @@ use crate::kernel::Result;
 
 /// What Docker passes on, too: all that a person or a service manager sends. (Not SIGCHLD, which is about
 /// us, nor what the terminal uses to stop us.)
+// ANCHOR: passed_on
 const PASSED_ON: [Signal; 10] = [
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -28,6 +29,7 @@ const PASSED_ON: [Signal; 10] = [
     Signal::SIGVTALRM,
     Signal::SIGPROF,
 ];
+// ANCHOR_END: passed_on
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,7 @@ impl Ended {
 }
 
 /// Docker's exit code for how a process ended.
+// ANCHOR: code_of
 pub(crate) fn code_of(status: WaitStatus) -> u8 {
     match status {
         // The kernel keeps the low eight bits of an exit code, so it fits.
@@ -56,6 +59,7 @@ pub(crate) fn code_of(status: WaitStatus) -> u8 {
         _ => crate::failure::ENGINE,
     }
 }
+// ANCHOR_END: code_of
 
 /// Why the wait is over.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 /// # Errors
 /// EPERM: no privilege for a namespace. EINVAL: flags that exclude each other. ENOSPC: too many namespaces.
 /// ENOSYS: older than 5.3.
+// ANCHOR: clone3
 pub fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<(Pid, OwnedFd)>, Errno> {
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
     let mut pidfd: libc::c_int = -1;
@@ -40,6 +41,7 @@ pub fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<(Pid,
         }
     }
 }
+// ANCHOR_END: clone3
 
 /// Every signal that can be caught goes back to its default, ignored ones too (execve keeps them ignored,
 /// and Rust's runtime ignores SIGPIPE), and none is blocked any more. signal(7).
