@@ -97,7 +97,9 @@ impl<C: Chain, R: Root> Launch<C, R> {
         let _ = ours.say(&FromHost::Go(names), &descriptors);
         drop(child);
         let ended = accompany(k, &signals, ours, pid, &pidfd);
-        std::mem::forget(guard); // it has been waited for
+        if ended.is_ok() {
+            std::mem::forget(guard); // it has been waited for
+        }
         ended
     }
     // ANCHOR_END: run

@@ -74,6 +74,12 @@ pub struct Options {
 /// The step that failed.
 pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
     let rooms = rooms(&options)?;
+    if let Some(nameless) =
+        options.env.iter().find(|pair| matches!(pair.as_encoded_bytes().first(), None | Some(b'=')))
+    {
+        let what = format!("--env {nameless:?}");
+        return Err(Failure::said(what, "the variable has no name", "write KEY=VALUE, or KEY alone"));
+    }
     let switches_root = options.only.is_none() || options.rootfs.is_some();
     let rootfs = if switches_root { Some(rootfs::find(options.rootfs.as_deref())?) } else { None };
 
