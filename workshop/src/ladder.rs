@@ -98,24 +98,29 @@ pub fn count(out: &mut impl Write, ink: Ink, ladder: &Ladder) -> Result<()> {
     }
     let lacking: usize = not_tried.values().sum();
     for (why, times) in &not_tried {
-        writeln!(out, "  {times} cells {why}; {}", cure(ladder.profile(), why))?;
+        writeln!(out, "  {times:3} cells: {why}")?;
     }
-    let whole = if lacking == 0 {
+    let rest = if lacking == 0 {
         ink.green("0 NOT TRIED")
     } else {
-        ink.yellow(&format!("{lacking} NOT TRIED, see above"))
+        let (why, cure) = why(ladder.profile(), &not_tried);
+        format!("{}: {why}; cure: {cure}", ink.yellow(&format!("{lacking} NOT TRIED")))
     };
-    writeln!(out, "{proven} cells proven {}, {whole}", ladder.profile().words())?;
+    writeln!(out, "{proven} cells proven {}, {rest}", ladder.profile().words())?;
     Ok(())
 }
 
-fn cure(profile: Profile, why: &str) -> &'static str {
-    if why.starts_with("not runnable") {
-        "cargo workshop doctor says what this machine lacks"
-    } else if profile != Profile::Root {
-        "cure: as root too: sudo env PATH=\"$PATH\" HOME=\"$HOME\" CARGO_TARGET_DIR=/tmp/boxroom-root cargo workshop"
+/// The reasons in a few words, and what to do about them.
+fn why(profile: Profile, not_tried: &BTreeMap<String, usize>) -> (&'static str, &'static str) {
+    if not_tried.keys().any(|why| why.starts_with("not runnable")) {
+        ("a stage does not run here", "cargo workshop doctor says what this machine lacks")
+    } else if profile == Profile::Root {
+        ("this machine lacks what the attempts need, see above", "another machine")
     } else {
-        "cure: another machine; cargo workshop doctor says what this one lacks"
+        (
+            "an ordinary user can't do that on the bare host either, see above",
+            "as root too: sudo env PATH=\"$PATH\" HOME=\"$HOME\" CARGO_TARGET_DIR=/tmp/boxroom-root cargo workshop",
+        )
     }
 }
 

@@ -79,5 +79,5 @@ fn worth(ladder: &Ladder, column: usize, stage: &str) -> String {
 }
 
 fn ask_the_doctor(error: anyhow::Error) -> anyhow::Error {
-    error.context("cargo workshop doctor says what this machine lacks")
+    anyhow::anyhow!("{error:#}\n  see:   cargo workshop doctor says what this machine lacks")
 }
