@@ -262,6 +262,12 @@ pub const TABLE: &[Meaning] = &[
         "something stands in the rootfs where a folder is needed as a mount point",
         "make it an empty folder",
     ),
+    m(
+        "openat2",
+        Errno::EXDEV,
+        "a symlink in the rootfs leads through /proc/PID/root or its like, which leaves the root",
+        "make it an empty folder",
+    ),
     m("openat2", Errno::ELOOP, "symlinks in the rootfs lead in a circle", "readlink -f the path inside"),
     m(
         "openat2",
