@@ -6,6 +6,6 @@ pub mod ipc;
 mod mount;
 mod process;
 
-pub use mount::{mount_setattr_idmap, mount_setattr_readonly};
+pub use mount::mount_setattr_idmap;
 pub(crate) use process::adopt;
 pub use process::{clone3, close_range_on_exec, exit_now, join_session_keyring, reset_signals};

@@ -5,15 +5,6 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 
-/// `mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, {attr_set = MOUNT_ATTR_RDONLY})`:
-/// a tree of mounts becomes read-only, those below it too. 5.12.
-///
-/// # Errors
-/// EINVAL: not a mount. EPERM: no privilege over its mount namespace.
-pub fn mount_setattr_readonly(tree: BorrowedFd<'_>) -> Result<(), Errno> {
-    mount_setattr(tree, libc::MOUNT_ATTR_RDONLY, 0, 0)
-}
-
 /// `mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, {attr_set = MOUNT_ATTR_IDMAP, propagation =
 /// MS_PRIVATE, userns_fd})`: whoever owns a file with id `n` inside the user namespace, owns it as `n` on
 /// disk; and a copy of a shared mount, which is shared too, no longer is. 5.12.
@@ -22,15 +13,11 @@ pub fn mount_setattr_readonly(tree: BorrowedFd<'_>) -> Result<(), Errno> {
 /// EINVAL: the file system can't (`FS_ALLOW_IDMAP`), the user namespace has no map yet, or the mount is
 /// attached already. EPERM: not privileged over the file system.
 pub fn mount_setattr_idmap(tree: BorrowedFd<'_>, userns: BorrowedFd<'_>) -> Result<(), Errno> {
-    mount_setattr(tree, libc::MOUNT_ATTR_IDMAP, libc::MS_PRIVATE, userns.as_raw_fd() as u64)
-}
-
-fn mount_setattr(tree: BorrowedFd<'_>, set: u64, propagation: u64, userns: u64) -> Result<(), Errno> {
     // SAFETY: mount_attr is a plain structure of integers; all zeroes is a valid value of it.
     let mut attributes: libc::mount_attr = unsafe { zeroed() };
-    attributes.attr_set = set;
-    attributes.propagation = propagation;
-    attributes.userns_fd = userns;
+    attributes.attr_set = libc::MOUNT_ATTR_IDMAP;
+    attributes.propagation = libc::MS_PRIVATE;
+    attributes.userns_fd = userns.as_raw_fd() as u64;
     // SAFETY: the path is a C string and `attributes` lives until the call returns; the kernel only reads.
     let answer = unsafe {
         libc::syscall(

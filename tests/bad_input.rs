@@ -1,0 +1,79 @@
+//! Wrong input: what a person is told, and with which code the program ends. The snapshots hold all three.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use assert_cmd::Command;
+use insta::assert_snapshot;
+
+/// `boxroom ARGS` in a folder of its own: stdout, stderr and the code, the folder's path shown as `DIR`.
+fn said(dir: &Path, args: &[&str]) -> String {
+    let output = Command::cargo_bin("boxroom")
+        .expect("cargo has built it")
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", dir)
+        .env("BOXROOM_ROOT", dir.join("root"))
+        .env("BOXROOM_RUN", dir.join("run"))
+        .output()
+        .expect("it can be started");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&dir.display().to_string(), "DIR");
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    let code = output.status.code().unwrap_or(-1);
+    format!("$ boxroom {}\n{stdout}{stderr}exit code {code}", args.join(" "))
+}
+
+/// A folder with things in it that are no root file system.
+fn folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder in /tmp");
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("file"), "text").expect("a file");
+    fs::create_dir(at("empty")).expect("a folder");
+    symlink("nowhere", at("dangling")).expect("a link");
+    fs::create_dir(at("full")).expect("a folder");
+    fs::write(at("full/theirs"), "").expect("a file");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    dir
+}
+
+fn all_said(dir: &Path, lines: &[&[&str]]) -> String {
+    lines.iter().map(|args| said(dir, args)).collect::<Vec<_>>().join("\n\n")
+}
+
+#[test]
+fn a_rootfs_that_is_none() {
+    let dir = folder();
+    let tried = ["nothing", "file", "empty", "dangling"].map(|name| ["run", "--rootfs", name, "true"]);
+    assert_snapshot!(all_said(dir.path(), &tried.each_ref().map(|args| args.as_slice())));
+}
+
+#[test]
+fn a_base_where_something_is() {
+    let dir = folder();
+    assert_snapshot!(all_said(
+        dir.path(),
+        &[&["base", "file"], &["base", "full"], &["base", "nothing/base"]]
+    ));
+    assert!(dir.path().join("full/theirs").exists(), "what was there is there");
+}
+
+#[test]
+fn a_flag_that_makes_no_sense() {
+    let dir = folder();
+    let long = "x".repeat(65);
+    let tried: [&[&str]; 9] = [
+        &["run", "--only", "uts", "--hostname", &long, "true"],
+        &["run", "--only", "uts", "--hostname", "", "true"],
+        &["run", "--boottime", "1w", "true"],
+        &["run", "--only", "uts", "--boottime", "1y", "true"],
+        &["run", "--only", "uts", "--env", "=value", "true"],
+        &["run", "--user", "me", "true"],
+        &["run", "--only", "uts", "--rootfs", "empty", "true"],
+        &["run", "--no-such-flag", "true"],
+        &["run"],
+    ];
+    assert_snapshot!(all_said(dir.path(), &tried));
+}
