@@ -100,8 +100,16 @@ impl Visit {
 /// # Errors
 /// It got out.
 pub fn contained(stage: &Stage, name: &str, otherwise: Finding) -> Result<(), Finding> {
+    contained_by(stage, &[], name, otherwise)
+}
+
+/// The same, with options for the stage's `run`.
+///
+/// # Errors
+/// It got out.
+pub fn contained_by(stage: &Stage, options: &[&str], name: &str, otherwise: Finding) -> Result<(), Finding> {
     let probe = catalogue::find(name).ok_or_else(|| anyhow::anyhow!("there is no probe {name}"))?;
-    match attempt_with(probe, stage, &[])? {
+    match attempt_with(probe, stage, options)? {
         Cell::Contained | Cell::NotTried(_) => Ok(()),
         cell => Err(Finding { seen: format!("probe try {name}: {cell} ({})", probe.row), ..otherwise }),
     }

@@ -35,6 +35,7 @@ const CHECKS: &[Check] = &[
     Check { name: "ch02_booted_ten_years_ago", new: false, needs: ROOM, run: names::boottime },
     Check { name: "ch02_mounts_stay_inside", new: true, needs: ROOT, run: mounts::leave },
     Check { name: "ch02_mounts_of_the_host_stay_outside", new: true, needs: ROOT, run: mounts::arrive },
+    Check { name: "ch02_only_mnt_keeps_mounts_inside", new: false, needs: ROOT, run: mounts::only_mnt },
     Check { name: "ch02_propagation_is_cut", new: true, needs: ROOM, run: mounts::propagation },
     Check { name: "ch02_old_root_is_gone", new: true, needs: ROOM, run: mounts::old_root },
     Check { name: "ch02_no_second_chroot_breaks_out", new: true, needs: ROOM, run: mounts::escape },

@@ -1,6 +1,6 @@
 //! Its own mounts: nothing leaves, nothing arrives, the old root is gone, /proc and /sys are new.
 
-use checks::drive::{Visit, contained};
+use checks::drive::{Visit, contained, contained_by};
 use checks::finding::Finding;
 use checks::stage::Stage;
 
@@ -10,6 +10,13 @@ pub(crate) fn leave(stage: &Stage) -> Result<(), Finding> {
 
 pub(crate) fn arrive(stage: &Stage) -> Result<(), Finding> {
     contained(stage, "mount-arrives", shared())
+}
+
+/// Without another root nothing but propagation decides: pivot_root, which refuses shared mounts, isn't called.
+pub(crate) fn only_mnt(stage: &Stage) -> Result<(), Finding> {
+    let stage = stage.without_rootfs();
+    contained_by(&stage, &["--only", "mnt"], "mount-leaves", shared())?;
+    contained_by(&stage, &["--only", "mnt"], "mount-arrives", shared())
 }
 
 fn shared() -> Finding {
