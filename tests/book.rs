@@ -1,0 +1,65 @@
+//! The book's console blocks are run, and print what the book says; its code is taken in, its links lead somewhere.
+//!
+//! In an expected output a line `...` stands for any lines and `[..]` for anything within a line. What a block needs
+//! stands in its fence: `console,userns,strace`. Where that is missing the block is ignored, with the reason.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::{fs, io};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+#[path = "book/compare.rs"]
+mod compare;
+#[path = "book/page.rs"]
+mod page;
+#[path = "book/session.rs"]
+mod session;
+
+use page::Page;
+use session::Session;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let trials = match pages() {
+        Ok(pages) => pages.into_iter().flat_map(trials).collect(),
+        Err(error) => vec![Trial::test("the_pages_can_be_read", move || Err(error.to_string().into()))],
+    };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn pages() -> io::Result<Vec<Page>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("book/src");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .collect();
+    paths.sort();
+    paths.iter().map(|path| Page::read(path)).collect()
+}
+
+/// A page's blocks build on each other, so whichever trial comes first runs them all, in their order.
+fn trials(page: Page) -> Vec<Trial> {
+    let page = Arc::new(page);
+    let ran: Arc<OnceLock<Vec<Result<(), String>>>> = Arc::default();
+    let mut trials = Vec::new();
+    for (n, block) in page.blocks.iter().enumerate() {
+        let name = format!("book_{}_line_{}", page.name, block.line);
+        if let Some(why) = block.missing() {
+            trials.push(Trial::ignorable_test(name, move || Ok(Completion::ignored_with(why))));
+            continue;
+        }
+        let (page, ran) = (Arc::clone(&page), Arc::clone(&ran));
+        trials.push(Trial::test(name, move || {
+            let results = ran.get_or_init(|| Session::run(&page));
+            results[n].clone().map_err(Failed::from)
+        }));
+    }
+    let name = page.name.clone();
+    trials.push(Trial::test(format!("book_{name}_code_and_links"), move || {
+        let wrong = page.wrong();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+    }));
+    trials
+}

@@ -1,0 +1,131 @@
+//! A page of the book: its console blocks, its code, its links.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use checks::need::Need;
+
+/// A page, read.
+pub(crate) struct Page {
+    pub(crate) name: String,
+    path: PathBuf,
+    pub(crate) blocks: Vec<Block>,
+    code: Vec<(usize, String, Vec<String>)>,
+    prose: Vec<(usize, String)>,
+}
+
+/// A console block: commands, each with what it prints.
+pub(crate) struct Block {
+    pub(crate) line: usize,
+    needs: Vec<String>,
+    pub(crate) commands: Vec<(String, Vec<String>)>,
+}
+
+impl Page {
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let mut page = Self { name, path: path.into(), blocks: vec![], code: vec![], prose: vec![] };
+        let text = fs::read_to_string(path)?;
+        let mut lines = text.lines().enumerate();
+        while let Some((n, line)) = lines.next() {
+            let Some(fence) = line.trim_start().strip_prefix("```") else {
+                page.prose.push((n + 1, line.into()));
+                continue;
+            };
+            let body = lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```");
+            let body: Vec<String> = body.map(str::to_string).collect();
+            let mut words = fence.split(',').map(str::trim);
+            match words.next() {
+                Some("console") => {
+                    let needs = words.map(str::to_string).collect();
+                    page.blocks.push(Block { line: n + 1, needs, commands: commands(&body) });
+                }
+                _ => page.code.push((n + 1, fence.into(), body)),
+            }
+        }
+        Ok(page)
+    }
+
+    /// Rust that is copied rather than taken in, and links that lead nowhere.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (line, fence, body) in &self.code {
+            if fence.starts_with("rust") && !body.iter().all(|line| line.trim().starts_with("{{#include ")) {
+                wrong.push(format!(
+                    "{}.md:{line}: Rust is taken in by an anchor, so that it compiles",
+                    self.name
+                ));
+            }
+        }
+        for block in self.blocks.iter().filter(|block| block.commands.is_empty()) {
+            wrong.push(format!(
+                "{}.md:{}: a console block without a command (`$ ...`)",
+                self.name, block.line
+            ));
+        }
+        for (line, text) in &self.prose {
+            for target in text.match_indices("](").filter_map(|(at, _)| text[at + 2..].split(')').next()) {
+                if let Err(why) = self.follow(target) {
+                    wrong.push(format!("{}.md:{line}: {target}: {why}", self.name));
+                }
+            }
+        }
+        wrong
+    }
+
+    fn follow(&self, target: &str) -> Result<(), String> {
+        if target.contains("://") || target.starts_with("mailto:") {
+            return Ok(()); // no test of ours depends on somebody else's server
+        }
+        let (file, id) = target.split_once('#').unwrap_or((target, ""));
+        let path = if file.is_empty() { self.path.clone() } else { self.path.with_file_name("").join(file) };
+        let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;
+        let headings = text.lines().filter(|line| line.starts_with('#')).map(id_of);
+        if id.is_empty() || headings.into_iter().any(|heading| heading == id) {
+            return Ok(());
+        }
+        Err("there is no such heading".into())
+    }
+}
+
+impl Block {
+    /// What this machine lacks for it.
+    pub(crate) fn missing(&self) -> Option<String> {
+        self.needs.iter().find_map(|need| match need.as_str() {
+            "root" => Need::Root.missing().map(str::to_string),
+            "user" => Need::User.missing().map(str::to_string),
+            "userns" => Need::UserNamespace.missing().map(str::to_string),
+            "subuid" => Need::Range.missing().map(str::to_string),
+            tool => (!in_path(tool)).then(|| format!("there is no {tool} on this machine; install it")),
+        })
+    }
+}
+
+fn commands(body: &[String]) -> Vec<(String, Vec<String>)> {
+    let mut commands: Vec<(String, Vec<String>)> = Vec::new();
+    for line in body {
+        match (line.strip_prefix("$ "), commands.last_mut()) {
+            (Some(command), _) => commands.push((command.into(), vec![])),
+            (None, Some((command, output))) if output.is_empty() && command.ends_with('\\') => {
+                command.push('\n');
+                command.push_str(line.strip_prefix("> ").unwrap_or(line));
+            }
+            (None, Some((_, output))) => output.push(line.clone()),
+            (None, None) => {
+                commands.push((String::from("false"), vec![format!("no command before: {line}")]))
+            }
+        }
+    }
+    commands
+}
+
+/// The id that mdBook gives to a heading.
+fn id_of(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+fn in_path(tool: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(tool).is_file()))
+}
