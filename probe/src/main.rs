@@ -2,11 +2,12 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::env;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
-use probe::catalogue::{self, PROBES};
+use probe::catalogue::{self, PROBES, Probe};
 use probe::facts::Facts;
 use probe::report::{Host, Report};
 use probe::roll_call;
@@ -17,8 +18,13 @@ const USAGE: &str = "usage: probe list
        probe try NAME [--facts JSON]                      one attempt to get out; harmless";
 
 fn main() -> ExitCode {
-    match run(&env::args().skip(1).collect::<Vec<_>>()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let args: Vec<_> = env::args().skip(1).collect();
+    match run(&args) {
+        Ok(text) => {
+            // No quarrel with a reader who has seen enough: `probe list | head`.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("probe: {error:#}");
             ExitCode::FAILURE
@@ -26,32 +32,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &[String]) -> Result<()> {
+/// What is to be printed.
+fn run(args: &[String]) -> Result<String> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["list"] => list(),
-        ["facts"] => println!("{}", serde_json::to_string(&Host::here())?),
-        ["report", options @ ..] => report(options)?,
-        ["try", name] => attempt(name, &Facts::default())?,
-        ["try", name, "--facts", json] => attempt(name, &serde_json::from_str(json).context("the facts")?)?,
+        ["list"] => Ok(list()),
+        ["facts"] => Ok(serde_json::to_string(&Host::here())? + "\n"),
+        ["report", options @ ..] => report(options),
+        ["try", name] => attempt(name, &Facts::default()),
+        ["try", name, "--facts", json] => attempt(name, &serde_json::from_str(json).context("the facts")?),
         // For the tests: somebody to attack, and a starter with groups and a cgroup.
-        ["victim", ..] => victim()?,
-        ["dressed", options @ ..] => dressed(options)?,
+        ["victim", ..] => victim(),
+        ["dressed", options @ ..] => dressed(options),
         _ => bail!("{USAGE}"),
     }
-    Ok(())
 }
 
-fn list() {
-    for probe in PROBES {
-        println!(
-            "{:<20} {}\n{:20} stopped by: {}; {}",
-            probe.name, probe.row, "", probe.stopped_by, probe.reference
-        );
-    }
+fn list() -> String {
+    let line = |probe: &Probe| {
+        let Probe { name, row, stopped_by, reference, .. } = probe;
+        format!("{name:<20} {row}\n{:20} stopped by: {stopped_by}; {reference}\n", "")
+    };
+    PROBES.iter().map(line).collect()
 }
 
-fn report(options: &[&str]) -> Result<()> {
+fn report(options: &[&str]) -> Result<String> {
     let mut json = false;
     let mut host = None;
     let mut rest = options.iter();
@@ -66,41 +71,37 @@ fn report(options: &[&str]) -> Result<()> {
         }
     }
     let report = Report::new(host.as_ref());
-    if json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
-    }
-    Ok(())
+    Ok(if json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_string() })
 }
 
-fn attempt(name: &str, facts: &Facts) -> Result<()> {
+fn attempt(name: &str, facts: &Facts) -> Result<String> {
     let probe =
         catalogue::find(name).with_context(|| format!("there is no probe {name:?}; see probe list"))?;
     let evidence = roll_call::attempt(probe, facts)?;
-    if facts.socket.is_none() {
-        println!("{}; what stops it: {}", probe.row, probe.stopped_by);
-        for line in &evidence.told {
-            println!("  {line}");
-        }
-        for line in evidence.found.iter().flat_map(|found| found.lines()).take(20) {
-            println!("  found: {line}");
-        }
+    if facts.socket.is_some() {
+        return Ok(String::new());
     }
-    Ok(())
+    let mut text = format!("{}; what stops it: {}\n", probe.row, probe.stopped_by);
+    for line in &evidence.told {
+        text += &format!("  {line}\n");
+    }
+    for line in evidence.found.iter().flat_map(|found| found.lines()).take(20) {
+        text += &format!("  found: {line}\n");
+    }
+    Ok(text)
 }
 
 /// Waits to be attacked, until whoever started it closes its standard input.
-fn victim() -> Result<()> {
+fn victim() -> Result<String> {
     // Where Yama restricts tracing to parents, everybody may trace this one: what protects it must be a room.
     let _ = rustix::process::set_ptracer(rustix::process::PTracer::Any);
     println!("here");
     std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink())?;
-    Ok(())
+    Ok(String::new())
 }
 
 /// Becomes a command, with a supplementary group or in a cgroup, as a login would have left it.
-fn dressed(options: &[&str]) -> Result<()> {
+fn dressed(options: &[&str]) -> Result<String> {
     match options {
         ["--group", group, rest @ ..] => {
             let group = nix::unistd::Gid::from_raw(group.parse().context("the group")?);

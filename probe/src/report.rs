@@ -88,10 +88,14 @@ impl Report {
         }
         see("its number", if std::process::id() == 1 { "1".into() } else { "not 1".into() });
         see("processes", processes());
+        let net = |host: &Host| host.namespaces.get("net").cloned();
         see(
             "interfaces",
-            match here.interfaces.as_slice() {
-                [lo] if lo == "lo" => "lo alone".into(),
+            match (here.interfaces.as_slice(), host) {
+                // A machine may have lo alone too: the namespace decides, where there is a /proc to see it.
+                ([lo], Some(host)) if lo == "lo" && net(host) != net(&here) && net(&here).is_some() => {
+                    "lo alone".into()
+                }
                 _ => whose(&|host| host.interfaces.join(" ")),
             },
         );
@@ -101,6 +105,10 @@ impl Report {
             "supplementary groups",
             match (here.groups.as_slice(), host) {
                 ([], _) => "none".into(),
+                // Numbers can't be compared across user namespaces; there, what is left came from outside.
+                (_, Some(host)) if host.namespaces.get("user") != here.namespaces.get("user") => {
+                    "the host's, under other numbers".into()
+                }
                 (_, Some(host)) if host.groups.iter().any(|group| here.groups.contains(group)) => {
                     "the host's".into()
                 }
