@@ -121,6 +121,13 @@ pub fn is_there(pid: i32) -> bool {
     std::path::Path::new(&format!("/proc/{pid}")).exists()
 }
 
+/// Whether the process lives: a zombie that its new parent hasn't asked about yet doesn't.
+#[must_use]
+pub fn is_alive(pid: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    !matches!(status_field(&status, "State").chars().next(), None | Some('Z' | 'X'))
+}
+
 /// Waits until `done`, at most `patience`.
 pub fn within(patience: Duration, mut done: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + patience;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use checks::drive::{Visit, is_there, run, within};
+use checks::drive::{Visit, is_alive, is_there, run, within};
 use checks::finding::Finding;
 use checks::stage::Stage;
 use nix::sys::signal::{Signal, kill};
@@ -33,7 +33,7 @@ pub(crate) fn killed(stage: &Stage) -> Result<(), Finding> {
     let pid = present.pid;
     stage.kill()?;
     stage.wait()?;
-    let gone = within(Duration::from_millis(700), || !is_there(pid));
+    let gone = within(Duration::from_millis(700), || !is_alive(pid));
     if !gone {
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
