@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::{fs, io};
 
+use checks::need::is_required;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 #[path = "book/compare.rs"]
@@ -23,10 +24,27 @@ use session::Session;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = match pages() {
-        Ok(pages) => pages.into_iter().flat_map(trials).collect(),
+        Ok(pages) => {
+            let named = Trial::test("book_summary_names_every_page", {
+                let names: Vec<String> = pages.iter().map(|page| page.name.clone()).collect();
+                move || summary(&names)
+            });
+            pages.into_iter().flat_map(trials).chain([named]).collect()
+        }
         Err(error) => vec![Trial::test("the_pages_can_be_read", move || Err(error.to_string().into()))],
     };
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A page that the summary doesn't name is in no built book.
+fn summary(names: &[String]) -> Result<(), Failed> {
+    let summary = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/book/src/SUMMARY.md"))?;
+    for name in names.iter().filter(|name| *name != "SUMMARY") {
+        if !summary.contains(&format!("({name}.md)")) {
+            return Err(format!("SUMMARY.md doesn't name {name}.md").into());
+        }
+    }
+    Ok(())
 }
 
 fn pages() -> io::Result<Vec<Page>> {
@@ -46,7 +64,11 @@ fn trials(page: Page) -> Vec<Trial> {
     let mut trials = Vec::new();
     for (n, block) in page.blocks.iter().enumerate() {
         let name = format!("book_{}_line_{}", page.name, block.line);
-        if let Some(why) = block.missing() {
+        if let Some((need, why)) = block.missing() {
+            if is_required(&need) {
+                trials.push(Trial::test(name, move || Err(why.into())));
+                continue;
+            }
             trials.push(Trial::ignorable_test(name, move || Ok(Completion::ignored_with(why))));
             continue;
         }

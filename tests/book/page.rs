@@ -89,15 +89,27 @@ impl Page {
 }
 
 impl Block {
-    /// What this machine lacks for it.
-    pub(crate) fn missing(&self) -> Option<String> {
-        self.needs.iter().find_map(|need| match need.as_str() {
-            "root" => Need::Root.missing().map(str::to_string),
-            "user" => Need::User.missing().map(str::to_string),
-            "userns" => Need::UserNamespace.missing().map(str::to_string),
-            "subuid" => Need::Range.missing().map(str::to_string),
-            tool => (!in_path(tool)).then(|| format!("there is no {tool} on this machine; install it")),
-        })
+    /// What this machine lacks for it: its name in `BOXROOM_REQUIRE`, and the sentence.
+    pub(crate) fn missing(&self) -> Option<(String, String)> {
+        let said = |need: Need| need.missing().map(|why| (need.name().to_string(), why.to_string()));
+        let named = self.needs.iter().find_map(|need| match need.as_str() {
+            "root" => said(Need::Root),
+            "user" => said(Need::User),
+            "userns" => said(Need::UserNamespace),
+            "subuid" => said(Need::Range),
+            tool => (!in_path(tool))
+                .then(|| (tool.into(), format!("there is no {tool} on this machine; install it"))),
+        });
+        named.or_else(|| self.takes_a_user_namespace().then(|| said(Need::UserNamespace)).flatten())
+    }
+
+    /// From chapter 01 on an ordinary user's command is in a user namespace; root's where it asks for one.
+    fn takes_a_user_namespace(&self) -> bool {
+        let takes = |command: &str| {
+            let enters = ["ch01-chroot run", "ch02-namespaces run"].iter().any(|run| command.contains(run));
+            enters && (Need::User.missing().is_none() || command.contains("user"))
+        };
+        self.commands.iter().any(|(command, _)| takes(command))
     }
 }
 
