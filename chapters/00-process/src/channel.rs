@@ -55,8 +55,8 @@ impl Handed {
     }
 }
 
-/// A message is one datagram of at most this many bytes; a failure with its texts has some hundreds.
-const MOST: usize = 64 * 1024;
+/// A message is one datagram of at most this many bytes; what is told of a command line is cut far below it.
+const MOST: usize = 16 * 1024;
 
 impl Channel {
     /// Both ends: the host's and the child's. unix(7), `SOCK_SEQPACKET`.

@@ -78,6 +78,7 @@ fn road<C: Chain, R: Root>(
     k.why("what the parent ignores the command would ignore too: all signals as at boot").reset_signals()?;
     k.why("if the parent is killed, this ends too; a change of ids would forget it, so it comes last")
         .set_pdeathsig(Signal::SIGKILL)?;
+    // (The kernel forgets it once more where the command itself changes its ids, as su and gosu do.)
     // A parent that was killed before that line is seen here, by the end of the channel.
     if channel.say(&FromChild::Ready, &[]).is_err() || channel.wait_for_go().is_err() {
         exit_now(ENGINE.into());
@@ -85,7 +86,7 @@ fn road<C: Chain, R: Root>(
 
     k.begin(Moment::Exec)?;
     if launch.init {
-        reaper::stay(k, channel)?;
+        reaper::stay(k)?;
     }
     launch.command.exec(k)
 }

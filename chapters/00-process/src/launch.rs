@@ -1,6 +1,7 @@
 //! A launch: a process started through a list of mechanisms, moment by moment. This is the host's side.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -109,12 +110,16 @@ impl<C: Chain, R: Root> Launch<C, R> {
 fn accompany(k: &Kernel, signals: &Signals, channel: Channel, pid: Pid, pidfd: &OwnedFd) -> Result<Ended> {
     let mut channel = Some(channel);
     let mut failed = None;
+    let mut ready = false;
     let mut interrupts = Interrupts::default();
     loop {
         match signals.wait(pidfd.as_fd(), channel.as_ref().map(AsFd::as_fd))? {
             Woken::Channel => {
                 // End-of-file: the child has become the command, or has ended.
-                let open = match channel.as_ref().map_or(Ok(false), |channel| hear(k, channel, &mut failed)) {
+                let open = match channel
+                    .as_ref()
+                    .map_or(Ok(false), |channel| hear(k, channel, &mut failed, &mut ready))
+                {
                     Ok(open) => open,
                     Err(failure) => {
                         // No word of it can be trusted any more, and it may be waiting for an answer.
@@ -132,8 +137,13 @@ fn accompany(k: &Kernel, signals: &Signals, channel: Channel, pid: Pid, pidfd: &
                     k.begin(Moment::Wait)?;
                 }
             }
+            Woken::Signal { signal, .. } if channel.is_some() && Interrupts::ends(signal) => {
+                // Nothing runs yet that could want it: the launch is given up.
+                failed = Some(given_up(k, signal));
+                let _ = k.why("the launch is given up").pidfd_send_signal(pidfd.as_fd(), Signal::SIGKILL);
+            }
             Woken::Signal { signal, from_terminal } => {
-                let deadly = interrupts.is_third(signal) || (channel.is_some() && Interrupts::ends(signal));
+                let deadly = interrupts.is_third(signal, pid);
                 let signal = if deadly { Signal::SIGKILL } else { signal };
                 // A Ctrl-C reaches the whole foreground process group, so the child has had it already.
                 if deadly || !from_terminal {
@@ -145,7 +155,7 @@ fn accompany(k: &Kernel, signals: &Signals, channel: Channel, pid: Pid, pidfd: &
             }
             Woken::Ended => {
                 while let Some(open) = &channel {
-                    if !matches!(hear(k, open, &mut failed), Ok(true)) {
+                    if !matches!(hear(k, open, &mut failed, &mut ready), Ok(true)) {
                         channel = None;
                     }
                 }
@@ -153,6 +163,11 @@ fn accompany(k: &Kernel, signals: &Signals, channel: Channel, pid: Pid, pidfd: &
                 signals.take_terminal_back();
                 return match failed {
                     Some(failure) => Err(failure),
+                    None if !ready => Err(k.refuse(
+                        "the child ended before the command ran, and could not say why",
+                        "something outside killed it (the kernel, for want of memory?)",
+                        "look at dmesg; run it again with --explain",
+                    )),
                     None => Ok(Ended::new(pid, status, interrupts.killed())),
                 };
             }
@@ -161,7 +176,7 @@ fn accompany(k: &Kernel, signals: &Signals, channel: Channel, pid: Pid, pidfd: &
 }
 
 /// One message; false at end-of-file.
-fn hear(k: &Kernel, channel: &Channel, failed: &mut Option<Failure>) -> Result<bool> {
+fn hear(k: &Kernel, channel: &Channel, failed: &mut Option<Failure>, ready: &mut bool) -> Result<bool> {
     let heard = channel.hear::<FromChild>().map_err(|errno| {
         Failure::of_call(k.place(), "recvmsg(channel)".into(), errno, "what the child says")
     })?;
@@ -173,6 +188,7 @@ fn hear(k: &Kernel, channel: &Channel, failed: &mut Option<Failure>) -> Result<b
             let _ = channel.say(&FromHost::Go(vec![]), &[]);
         }
         FromChild::Ready => {
+            *ready = true;
             let _ = channel.say(&FromHost::Go(vec![]), &[]);
         }
         FromChild::Failed(failure) => *failed = Some(failure),
@@ -185,10 +201,18 @@ fn hear(k: &Kernel, channel: &Channel, failed: &mut Option<Failure>) -> Result<b
     Ok(true)
 }
 
-/// Docker's rule for a command that doesn't listen: the third Ctrl-C kills it.
+/// The user wanted it to end before it began.
+fn given_up(k: &Kernel, signal: Signal) -> Failure {
+    let failure = k.refuse(format!("{signal} came before the command ran"), "the launch was given up", "");
+    failure.code(128 + signal as u8)
+}
+
+/// Docker's rule for a command that doesn't listen: the third Ctrl-C kills it. One that has a handler listens,
+/// and three that are far apart are no impatience.
 #[derive(Default)]
 struct Interrupts {
     seen: u32,
+    last: Option<Instant>,
 }
 
 impl Interrupts {
@@ -196,14 +220,30 @@ impl Interrupts {
         matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP | Signal::SIGQUIT)
     }
 
-    fn is_third(&mut self, signal: Signal) -> bool {
-        self.seen += u32::from(matches!(signal, Signal::SIGINT | Signal::SIGTERM));
+    fn is_third(&mut self, signal: Signal, pid: Pid) -> bool {
+        const IMPATIENCE: Duration = Duration::from_secs(5);
+        if !matches!(signal, Signal::SIGINT | Signal::SIGTERM) || has_handler(pid, signal) {
+            return false;
+        }
+        if self.last.is_some_and(|last| last.elapsed() > IMPATIENCE) {
+            self.seen = 0;
+        }
+        self.last = Some(Instant::now());
+        self.seen += 1;
         self.seen >= 3
     }
 
     fn killed(&self) -> bool {
         self.seen >= 3
     }
+}
+
+/// `SigCgt` in `/proc/PID/status`: a mask of the signals that the process has a handler for. proc_pid_status(5).
+fn has_handler(pid: Pid, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal as u32 - 1) & 1 == 1
 }
 
 /// Where the host gives up between clone and the end, the child must not stay behind.

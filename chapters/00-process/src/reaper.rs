@@ -1,18 +1,14 @@
 //! Pid 1's duty: who loses its parent becomes a child of pid 1, and stays a zombie until pid 1 waits.
 //! pid_namespaces(7). `--init` puts this small init in front of the command, as Docker's does.
 
-use std::os::fd::AsRawFd;
-use std::rc::Rc;
-
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::channel::Channel;
 use crate::failure::ENGINE;
-use crate::kernel::raw::exit_now;
+use crate::kernel::raw::{exit_now, forget_the_host};
 use crate::kernel::{Kernel, Result};
 use crate::wait::code_of;
 
@@ -20,7 +16,7 @@ use crate::wait::code_of;
 ///
 /// # Errors
 /// The clone failed.
-pub(crate) fn stay(k: &Kernel, channel: &Rc<Channel>) -> Result<()> {
+pub(crate) fn stay(k: &Kernel) -> Result<()> {
     // Held back before the command exists, else its end could come before anybody waits for it.
     let all = SigSet::all();
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None);
@@ -29,8 +25,9 @@ pub(crate) fn stay(k: &Kernel, channel: &Rc<Channel>) -> Result<()> {
         let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
         return k.why("if init is killed, the command ends too").set_pdeathsig(Signal::SIGKILL);
     };
-    // Init keeps no end of the channel: its end-of-file has to mean that the command runs.
-    let _ = nix::unistd::close(channel.as_ref().as_raw());
+    // Init is a copy of the engine and never execs: what an exec would have closed and replaced can be seen in
+    // /proc/1 by everybody inside. The channel's end is closed too: its end-of-file means that the command runs.
+    forget_the_host();
     reap_until_end_of(command, &all)
 }
 
@@ -53,12 +50,5 @@ fn reap_until_end_of(command: Pid, held: &SigSet) -> ! {
             // Every other signal is meant for the command.
             Ok(signal) => drop(kill(command, signal)),
         }
-    }
-}
-
-impl Channel {
-    fn as_raw(&self) -> i32 {
-        use std::os::fd::AsFd;
-        self.as_fd().as_raw_fd()
     }
 }

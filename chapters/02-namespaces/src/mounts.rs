@@ -47,7 +47,7 @@ fn place(k: &Kernel, path: &str) -> Result<OwnedFd> {
     let root = k.why("the new root").open(Path::new("/"), OFlag::O_PATH | OFlag::O_DIRECTORY)?;
     let inside = path.trim_start_matches('/');
     let find = || {
-        k.why("the mount point, looked up with the new root as the end of every ..").open_in_root(
+        k.why("the mount point: no .. leads out of the new root, and no symlink anywhere").open_in_root(
             root.as_fd(),
             Path::new(inside),
             OFlag::O_PATH | OFlag::O_DIRECTORY,

@@ -146,6 +146,10 @@ fn rooms(options: &Options) -> Result<Rooms> {
             "add time to --only",
         ));
     }
+    if options.init && !rooms.pid {
+        let cause = "only pid 1 of a pid namespace gets the orphans";
+        return Err(Failure::said("--init without a pid namespace", cause, "add pid to --only"));
+    }
     if options.rootfs.is_some() && !rooms.mnt {
         let cause = "another root is a matter of mounts, and they would be the host's";
         return Err(Failure::said("--rootfs without a mount namespace", cause, "add mnt to --only"));

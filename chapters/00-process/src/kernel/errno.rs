@@ -55,7 +55,7 @@ pub const TABLE: &[Meaning] = &[
     m(
         "unshare",
         Errno::EPERM,
-        "a namespace needs root, or a user namespace of one's own",
+        "a namespace needs root, or a user namespace of one's own (Ubuntu's AppArmor gives the user namespace and takes its rights)",
         "add user to --only, or run as root",
     ),
     m(
@@ -67,8 +67,8 @@ pub const TABLE: &[Meaning] = &[
     m(
         "chroot",
         Errno::EPERM,
-        "chroot needs CAP_SYS_CHROOT, which an ordinary user has only in a user namespace",
-        "run as root (--root)",
+        "chroot needs CAP_SYS_CHROOT, which an ordinary user has only in a user namespace (Ubuntu's AppArmor gives the user namespace and takes its rights)",
+        "cargo workshop doctor says which; or run as root (--root)",
     ),
     m("chroot", Errno::ENOENT, "the rootfs isn't there", "ch01-chroot base DIR makes one"),
     m("chroot", Errno::ENOTDIR, "the rootfs is not a directory", "name the folder that holds bin, etc, lib"),
@@ -94,7 +94,7 @@ pub const TABLE: &[Meaning] = &[
         "pivot_root",
         Errno::EPERM,
         "needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace",
-        "run as root (--root)",
+        "cargo workshop doctor says which; or run as root (--root)",
     ),
     m("open_tree", Errno::ENOENT, "the path isn't there", "ch01-chroot base DIR makes a rootfs"),
     m(
@@ -125,8 +125,8 @@ pub const TABLE: &[Meaning] = &[
     m(
         "mount",
         Errno::EPERM,
-        "needs CAP_SYS_ADMIN over the mount namespace, or a mount of the host is locked here",
-        "run as root (--root)",
+        "needs CAP_SYS_ADMIN over the mount namespace, or a mount of the host is locked here (Ubuntu's AppArmor gives the user namespace and takes its rights)",
+        "cargo workshop doctor says which; or run as root (--root)",
     ),
     m("mount", Errno::EINVAL, "not a mount point of this namespace", "look at /proc/self/mountinfo"),
     m(
@@ -186,7 +186,7 @@ pub const TABLE: &[Meaning] = &[
     m(
         "sethostname",
         Errno::EPERM,
-        "the uts namespace is the host's, or belongs to another user namespace",
+        "the uts namespace is the host's, or belongs to another user namespace (Ubuntu's AppArmor gives the user namespace and takes its rights)",
         "add uts (and user) to the namespaces",
     ),
     m("sethostname", Errno::EINVAL, "a hostname has at most 64 bytes", "a shorter --hostname"),
@@ -268,7 +268,12 @@ pub const TABLE: &[Meaning] = &[
         "a symlink in the rootfs leads through /proc/PID/root or its like, which leaves the root",
         "make it an empty folder",
     ),
-    m("openat2", Errno::ELOOP, "symlinks in the rootfs lead in a circle", "readlink -f the path inside"),
+    m(
+        "openat2",
+        Errno::ELOOP,
+        "a symlink stands in the rootfs where a folder is needed as a mount point",
+        "make it an empty folder",
+    ),
     m(
         "openat2",
         Errno::EAGAIN,

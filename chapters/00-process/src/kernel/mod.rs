@@ -149,7 +149,7 @@ impl Call<'_> {
             Ok(value) if self.kernel.listener.is_none() => return Ok(value),
             other => other,
         };
-        let call = call();
+        let call = shortened(call());
         self.tell(
             &call,
             match &answer {
@@ -185,6 +185,18 @@ impl Call<'_> {
             });
         }
     }
+}
+
+/// A call as text, not longer than a message between child and host may be: a path may have 4096 bytes, and
+/// each of them may need ten to be shown.
+fn shortened(mut call: String) -> String {
+    const LONGEST: usize = 3000;
+    if call.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|&end| call.is_char_boundary(end)).unwrap_or(0);
+        call.truncate(end);
+        call.push_str("...");
+    }
+    call
 }
 
 /// rustix has an errno type of its own; ours is nix's.

@@ -19,16 +19,19 @@ impl Call<'_> {
         })
     }
 
-    /// `openat2(dir, path, RESOLVE_IN_ROOT)`: `dir` is the root of the whole path, so neither `..` nor a
-    /// symlink leads out of it. openat2(2), 5.6; the answer to CVE-2021-30465 and its family.
+    /// `openat2(dir, path, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS)`: `dir` is the root of the whole path, so `..`
+    /// doesn't lead out of it, and a symlink leads nowhere at all. openat2(2), 5.6; the answer to CVE-2021-30465
+    /// and CVE-2023-27561 and their family.
     ///
     /// # Errors
-    /// ENOENT, ENOTDIR as open. ELOOP: symlinks in a circle. EXDEV: it would have left `dir`.
+    /// ENOENT, ENOTDIR as open. ELOOP: a symlink.
     pub fn open_in_root(self, dir: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd> {
-        let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        let how = OpenHow::new()
+            .flags(flags | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS);
         self.number(openat2(dir, path, how), number, || {
             format!(
-                "openat2({}, {path:?}, {{flags={}, resolve=RESOLVE_IN_ROOT}})",
+                "openat2({}, {path:?}, {{flags={}, resolve=RESOLVE_IN_ROOT|RESOLVE_NO_SYMLINKS}})",
                 super::fd(dir),
                 names(flags)
             )
@@ -104,8 +107,8 @@ impl Call<'_> {
 
     /// `umask`: which permissions a new file doesn't get. umask(2) can't fail.
     pub fn umask(self, mask: u32) {
-        nix::sys::stat::umask(Mode::from_bits_truncate(mask));
-        self.tell(&format!("umask(0{mask:o})"), "0");
+        let before = nix::sys::stat::umask(Mode::from_bits_truncate(mask));
+        self.tell(&format!("umask(0{mask:o})"), format_args!("0{:o}", before.bits()));
     }
 }
 

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus};
 use nix::unistd::Pid;
 
-use crate::kernel::{Call, Result, errno, raw};
+use crate::kernel::{Call, Result, errno, raw, shortened};
 
 /// linux/sched.h
 const CLONE_NEWTIME: i32 = 0x80;
@@ -99,10 +99,10 @@ impl Call<'_> {
     /// ENOENT: not there, or the interpreter that it names isn't. EACCES: not executable. ENOEXEC: not for
     /// this kernel.
     pub fn execve(self, file: &CString, argv: &[CString], env: &[CString]) -> Result<Infallible> {
-        let call = || format!("execve({file:?}, {argv:?}, [/* {} variables */])", env.len());
+        let call = || format!("execve({file:?}, {}, [/* {} variables */])", words(argv), env.len());
         if self.kernel.listener.is_some() {
             // Success has nobody to come back to: so it is announced, and the host completes the line.
-            self.tell(&call(), "?");
+            self.tell(&shortened(call()), "?");
         }
         self.done(nix::unistd::execve(file, argv, env), |_| String::new(), call)
     }
@@ -152,6 +152,24 @@ impl Call<'_> {
             format!("sendto(netlink, {{type=RTM_NEWLINK, index={index}, flags=IFF_UP, change=IFF_UP}})")
         })
     }
+}
+
+/// The first words, each not too long: a command line may have two megabytes, a message should not.
+fn words(argv: &[CString]) -> String {
+    const WORDS: usize = 8;
+    const LETTERS: usize = 100;
+    let short = |word: &CString| {
+        let text = word.to_string_lossy();
+        match text.char_indices().nth(LETTERS) {
+            Some((end, _)) => format!("{:?}...", &text[..end]),
+            None => format!("{text:?}"),
+        }
+    };
+    let mut shown: Vec<String> = argv.iter().take(WORDS).map(short).collect();
+    if argv.len() > WORDS {
+        shown.push(format!("/* {} more */", argv.len() - WORDS));
+    }
+    format!("[{}]", shown.join(", "))
 }
 
 fn flags(of: CloneFlags) -> String {
