@@ -99,6 +99,7 @@ impl Mutant {
             meaning: "a learner who makes this mistake would not hear of it",
             look: "the patch in the chapter's folder mutants/",
             read: "book: how to use this book, 'checks that bite'",
+            ..Finding::default()
         })
     }
 

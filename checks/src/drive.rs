@@ -110,7 +110,8 @@ pub fn contained(stage: &Stage, name: &str, otherwise: Finding) -> Result<(), Fi
 pub fn contained_by(stage: &Stage, options: &[&str], name: &str, otherwise: Finding) -> Result<(), Finding> {
     let probe = catalogue::find(name).ok_or_else(|| anyhow::anyhow!("there is no probe {name}"))?;
     match attempt_with(probe, stage, options)? {
-        Cell::Contained | Cell::NotTried(_) => Ok(()),
+        Cell::Contained => Ok(()),
+        Cell::NotTried(why) => Err(Finding { untried: Some(why), ..otherwise }),
         cell => Err(Finding { seen: format!("probe try {name}: {cell} ({})", probe.row), ..otherwise }),
     }
 }

@@ -15,6 +15,8 @@ pub struct Finding {
     pub look: &'static str,
     /// The section of the book and the manual page.
     pub read: &'static str,
+    /// It is no failure: the attempt could not be made on this machine, and why. Nothing is proven by it.
+    pub untried: Option<String>,
 }
 
 impl fmt::Display for Finding {
@@ -35,6 +37,7 @@ impl From<anyhow::Error> for Finding {
             meaning: "the command never ran where it was to run",
             look: "the same command by hand, with --explain",
             read: "book: how to use this book, 'when a check fails'",
+            untried: None,
         }
     }
 }

@@ -81,8 +81,12 @@ impl Table {
                 meaning: "the check doesn't check what it says",
                 look: "the check's source",
                 read: "book: how to use this book, 'checks that bite'",
+                ..Finding::default()
             });
         };
+        if finding.untried.is_some() {
+            return Err(finding);
+        }
         let folder = PathBuf::from(self.folder).join("tests/snapshots");
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path(&folder);
@@ -105,6 +109,7 @@ impl Table {
             meaning: "what a learner reads when this mechanism is missing has changed",
             look: "cargo insta review",
             read: "CONTRIBUTING: snapshots",
+            ..Finding::default()
         })
     }
 }
@@ -118,9 +123,14 @@ pub fn trial(
     Trial::ignorable_test(name, move || {
         let missing: Vec<_> = needs.iter().filter_map(|need| Some((need, need.missing()?))).collect();
         let Some((_, why)) = missing.first() else {
-            return run()
-                .map(|()| Completion::Completed)
-                .map_err(|finding| Failed::from(format!("\n{finding}")));
+            return match run() {
+                Ok(()) => Ok(Completion::Completed),
+                Err(Finding { untried: Some(why), .. }) if is_required("ladder") => {
+                    Err(Failed::from(format!("BOXROOM_REQUIRE names the whole ladder: {why}")))
+                }
+                Err(Finding { untried: Some(why), .. }) => Ok(Completion::ignored_with(why)),
+                Err(finding) => Err(Failed::from(format!("\n{finding}"))),
+            };
         };
         if missing.iter().all(|(need, _)| is_required(need.name())) {
             return Err(Failed::from(format!("BOXROOM_REQUIRE names it, and this machine can't: {why}")));

@@ -73,12 +73,12 @@ fn road<C: Chain, R: Root>(
     k.begin(Moment::Seal)?;
     launch.mechanisms.seal(k)?;
 
+    // Where the command itself changes its ids, as su and gosu do, the kernel forgets the parent's death again.
     k.begin(Moment::Gate)?;
     k.by(SameRoot::NAME);
     k.why("what the parent ignores the command would ignore too: all signals as at boot").reset_signals()?;
     k.why("if the parent is killed, this ends too; a change of ids would forget it, so it comes last")
         .set_pdeathsig(Signal::SIGKILL)?;
-    // (The kernel forgets it once more where the command itself changes its ids, as su and gosu do.)
     // A parent that was killed before that line is seen here, by the end of the channel.
     if channel.say(&FromChild::Ready, &[]).is_err() || channel.wait_for_go().is_err() {
         exit_now(ENGINE.into());

@@ -40,6 +40,7 @@ fn command_is_executed(stage: &Stage) -> Result<(), Finding> {
             meaning: "clone3 makes the child, execve makes the child the command, waitid learns its end",
             look: "ch00-process run --explain -- true",
             read: "book: chapter 00, 'a process is born'; clone(2), execve(2)",
+            ..Finding::default()
         });
     }
     Ok(())
@@ -74,6 +75,7 @@ fn code_of(
         } else {
             "book: chapter 00, 'how it ended'; waitid(2)"
         },
+        ..Finding::default()
     })
 }
 
@@ -101,6 +103,7 @@ fn error_names(stage: &Stage, path: &str, code: i32, errno: &str) -> Result<(), 
         meaning: "execve failed in the child, and what failed must travel to the parent, which alone prints",
         look: "ch00-process run --explain -- /no/such/command",
         read: "book: chapter 00, 'the child says what went wrong'; execve(2)",
+        ..Finding::default()
     })
 }
 
@@ -115,6 +118,7 @@ fn engine_failure(stage: &Stage) -> Result<(), Finding> {
         meaning: "a script must tell an engine that failed from a command that failed",
         look: "ch00-process run --no-such-option true; echo $?",
         read: "book: chapter 00, 'how it ended'; docker-run(1), EXIT STATUS",
+        ..Finding::default()
     })
 }
 
@@ -144,6 +148,7 @@ fn forwarded(stage: &Stage) -> Result<(), Finding> {
         meaning: "who stops the engine means the command: signals are passed on, not obeyed",
         look: "ch00-process run -- sh -c \"trap 'exit 7' TERM; sleep 60 & wait\"  and kill -TERM it",
         read: "book: chapter 00, 'signals are passed on'; pidfd_send_signal(2)",
+        ..Finding::default()
     })
 }
 
@@ -163,6 +168,7 @@ fn no_zombie(stage: &Stage) -> Result<(), Finding> {
         meaning: "an ended process stays as a zombie until its parent has asked how it ended",
         look: "ps -o pid,ppid,stat,args --ppid $$  (Z is a zombie)",
         read: "book: chapter 00, 'no zombie'; waitid(2)",
+        ..Finding::default()
     })
 }
 
@@ -185,6 +191,7 @@ fn signals_reset(stage: &Stage) -> Result<(), Finding> {
         meaning: "what the parent blocks or ignores its child inherits through execve; it must be reset before",
         look: "ch00-process run -- grep Sig /proc/self/status",
         read: "book: chapter 00, 'what is inherited'; signal(7)",
+        ..Finding::default()
     })
 }
 
@@ -215,5 +222,6 @@ fn stopped_parent(stage: &Stage) -> Result<(), Finding> {
         meaning: "the end of a child is a state that can be waited for later, not an event that can be missed",
         look: "kill -STOP and kill -CONT the stage around the command's end",
         read: "book: chapter 00, 'how it ended'; pidfd_open(2), waitid(2)",
+        ..Finding::default()
     })
 }

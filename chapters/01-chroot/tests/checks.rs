@@ -56,6 +56,7 @@ fn root_differs(stage: &Stage) -> Result<(), Finding> {
         meaning: "chroot(2) was not called before the command was executed",
         look: "ch01-chroot run --rootfs DIR -- sleep 60 &  readlink /proc/PID/root",
         read: READ,
+        ..Finding::default()
     })
 }
 
@@ -73,6 +74,7 @@ fn cwd_is_inside(stage: &Stage) -> Result<(), Finding> {
         meaning: "chroot(2) moves the root and not the working directory: chdir(\"/\") comes after it",
         look: "ch01-chroot run --rootfs DIR -- sleep 60 &  readlink /proc/PID/cwd",
         read: "book: chapter 01, 'and chdir'; chroot(2), CVE-2024-21626",
+        ..Finding::default()
     })
 }
 
@@ -129,6 +131,7 @@ fn two_versions(stage: &Stage) -> Result<(), Finding> {
         meaning: "a path means what the root says: with one root it can mean one thing only",
         look: "ch01-chroot run --rootfs A -- cat /opt/apache/version; and with B",
         read: "book: chapter 01, 'System A and System B'; path_resolution(7)",
+        ..Finding::default()
     })
 }
 
@@ -151,6 +154,7 @@ fn escape(stage: &Stage) -> Result<(), Finding> {
         meaning: "either the root isn't changed by chroot(2), or the command lost CAP_SYS_CHROOT",
         look: "ch01-chroot run --rootfs DIR -- probe try chroot-escape",
         read: "book: chapter 01, 'break it'; chroot(2)",
+        ..Finding::default()
     })
 }
 
@@ -178,6 +182,7 @@ fn refused(stage: &Stage, rootfs: &Path) -> Result<(), Finding> {
         meaning: "the engine failed, and who reads it must learn at what",
         look: "ch01-chroot run --rootfs /no/such/rootfs -- true; echo $?",
         read: READ,
+        ..Finding::default()
     })
 }
 
@@ -192,5 +197,6 @@ fn missing_inside(stage: &Stage) -> Result<(), Finding> {
         meaning: "the command is looked for inside, and its absence is told as outside",
         look: "ch01-chroot run --rootfs DIR -- /no/such/command; echo $?",
         read: "book: chapter 00, 'how it ended'; execve(2)",
+        ..Finding::default()
     })
 }

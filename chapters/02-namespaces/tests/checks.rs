@@ -54,6 +54,12 @@ const CHECKS: &[Check] = &[
         run: belongings::mapped_root,
     },
     Check { name: "ch02_init_reaps_orphans", new: false, needs: ROOM, run: endings::init },
+    Check {
+        name: "ch02_init_shows_nothing_of_the_host",
+        new: false,
+        needs: ROOM,
+        run: belongings::init_shows_nothing,
+    },
     Check { name: "ch02_nothing_survives_a_killed_parent", new: true, needs: ROOM, run: endings::killed },
     Check { name: "ch02_exit_codes_stay_dockers", new: false, needs: ROOM, run: endings::codes },
     Check { name: "ch02_command_is_reaped", new: false, needs: ROOM, run: endings::reaped },

@@ -41,6 +41,24 @@ pub(crate) fn environment(stage: &Stage) -> Result<(), Finding> {
     Err(Finding { seen: format!("the environment inside: {names:?}"), ..finding })
 }
 
+/// Init is the engine itself and never execs: what it still held could be read in /proc/1 by everybody inside.
+pub(crate) fn init_shows_nothing(stage: &Stage) -> Result<(), Finding> {
+    let look = "tr '\\0' ' ' < /proc/1/environ; for fd in /proc/1/fd/*; do echo fd ${fd##*/}; done";
+    let inside = run(stage, &["--init"], &["sh", "-c", look])?.stdout;
+    let shown: Vec<&str> = inside.split_ascii_whitespace().filter(|word| *word != "fd").collect();
+    if shown == ["0", "1", "2"] {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: format!("/proc/1 shows {shown:?}"),
+        expected: "descriptors 0, 1 and 2, and no variable of the starter's",
+        meaning: "an exec closes descriptors and replaces the environment; init had none",
+        look: "SECRET=1 ch02-namespaces run --init cat /proc/1/environ",
+        read: "book: chapter 02, 'its own numbers'; proc_pid_environ(5), CVE-2024-21626",
+        ..Finding::default()
+    })
+}
+
 pub(crate) fn keyring(stage: &Stage) -> Result<(), Finding> {
     contained(
         stage,
@@ -83,6 +101,7 @@ pub(crate) fn user(stage: &Stage) -> Result<(), Finding> {
         meaning: "the ids were not changed, or only the effective ones: the saved id brings root back",
         look: "ch02-namespaces run --user 1000:1000 grep -E '[UG]id|CapEff' /proc/self/status",
         read: "book: chapter 02, 'who it is'; setresuid(2), capabilities(7)",
+        ..Finding::default()
     })
 }
 
@@ -105,6 +124,7 @@ pub(crate) fn mapped_root(stage: &Stage) -> Result<(), Finding> {
         meaning: "without a user namespace root inside is root: what gets out may do everything",
         look: "ch02-namespaces run --userns auto cat /proc/self/uid_map",
         read: "book: chapter 02, 'root that isn't'; user_namespaces(7)",
+        ..Finding::default()
     })
 }
 
@@ -127,5 +147,6 @@ fn owner_is(stage: &Stage, options: &[&str], expected: u32) -> Result<(), Findin
         meaning: "uid_map says who is who: 0 inside must be the caller outside",
         look: "ch02-namespaces run touch /tmp/mine; ls -ln ROOTFS/tmp/mine",
         read: "book: chapter 02, 'root that isn't'; user_namespaces(7)",
+        ..Finding::default()
     })
 }

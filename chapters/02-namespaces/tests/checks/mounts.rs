@@ -73,6 +73,7 @@ pub(crate) fn old_root(stage: &Stage) -> Result<(), Finding> {
         meaning: "after pivot_root the old root is still mounted, under the new one or on top of it",
         look: "ch02-namespaces run cat /proc/self/mountinfo",
         read: "book: chapter 02, 'the old root goes'; pivot_root(2)",
+        ..Finding::default()
     })
 }
 

@@ -97,6 +97,7 @@ pub(crate) fn loopback(stage: &Stage) -> Result<(), Finding> {
         meaning: "a new network namespace has a loopback interface, and it is down",
         look: "ch02-namespaces run ping -c1 127.0.0.1",
         read: "book: chapter 02, 'a network of its own'; network_namespaces(7), rtnetlink(7)",
+        ..Finding::default()
     })
 }
 
@@ -142,6 +143,7 @@ pub(crate) fn only(stage: &Stage) -> Result<(), Finding> {
         meaning: "--only is there to look at one namespace alone",
         look: "ch02-namespaces run --only uts,pid ls -l /proc/self/ns",
         read: "book: chapter 02, 'one at a time'; namespaces(7)",
+        ..Finding::default()
     })
 }
 
@@ -158,5 +160,6 @@ pub(crate) fn boottime(stage: &Stage) -> Result<(), Finding> {
         meaning: "the offsets of the time namespace were not written before the first process entered it",
         look: "ch02-namespaces run --only user,time --boottime 10y uptime",
         read: "book: chapter 02, 'clocks of its own'; time_namespaces(7)",
+        ..Finding::default()
     })
 }
