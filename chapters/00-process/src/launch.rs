@@ -134,7 +134,9 @@ fn accompany(k: &Kernel, signals: &Signals, channel: Channel, pid: Pid, pidfd: &
                     channel = None;
                     k.completed(failed.is_none());
                     k.by(SameRoot::NAME);
-                    k.begin(Moment::Wait)?;
+                    if failed.is_none() {
+                        k.begin(Moment::Wait)?;
+                    }
                 }
             }
             Woken::Signal { signal, .. } if channel.is_some() && Interrupts::ends(signal) => {

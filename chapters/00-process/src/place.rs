@@ -1,9 +1,10 @@
 //! Where boxroom keeps things: a data root that lasts, and a run root that the machine forgets at boot.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use nix::unistd::geteuid;
@@ -16,16 +17,16 @@ use nix::unistd::geteuid;
 /// # Errors
 /// An ordinary user without `$HOME` has no place.
 pub fn data_root() -> Result<PathBuf> {
-    if let Some(root) = env::var_os("BOXROOM_ROOT") {
+    if let Some(root) = set("BOXROOM_ROOT") {
         return Ok(root.into());
     }
     if geteuid().is_root() {
         return Ok("/var/lib/boxroom".into());
     }
-    if let Some(data) = env::var_os("XDG_DATA_HOME") {
+    if let Some(data) = set("XDG_DATA_HOME").filter(|path| Path::new(path).is_absolute()) {
         return Ok(PathBuf::from(data).join("boxroom"));
     }
-    let home = env::var_os("HOME")
+    let home = set("HOME")
         .context("neither BOXROOM_ROOT nor HOME is set, so there is no place for images; set BOXROOM_ROOT")?;
     Ok(PathBuf::from(home).join(".local/share/boxroom"))
 }
@@ -39,11 +40,11 @@ pub fn data_root() -> Result<PathBuf> {
 /// The directory can't be made, or it isn't this user's own.
 pub fn run_root() -> Result<PathBuf> {
     let me = geteuid();
-    let root: PathBuf = if let Some(root) = env::var_os("BOXROOM_RUN") {
+    let root: PathBuf = if let Some(root) = set("BOXROOM_RUN") {
         root.into()
     } else if me.is_root() {
         "/run/boxroom".into()
-    } else if let Some(run) = env::var_os("XDG_RUNTIME_DIR") {
+    } else if let Some(run) = set("XDG_RUNTIME_DIR").filter(|path| Path::new(path).is_absolute()) {
         PathBuf::from(run).join("boxroom")
     } else {
         format!("/tmp/boxroom-{me}").into()
@@ -59,4 +60,9 @@ pub fn run_root() -> Result<PathBuf> {
         );
     }
     Ok(root)
+}
+
+/// A variable that is set to something; the XDG specification takes an empty one for unset.
+fn set(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
 }

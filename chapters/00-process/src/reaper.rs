@@ -1,16 +1,14 @@
 //! Pid 1's duty: who loses its parent becomes a child of pid 1, and stays a zombie until pid 1 waits.
 //! pid_namespaces(7). `--init` puts this small init in front of the command, as Docker's does.
 
-use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
-use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
+use rustix::process::{WaitOptions, wait};
 
-use crate::failure::ENGINE;
 use crate::kernel::raw::{exit_now, forget_the_host};
 use crate::kernel::{Kernel, Result};
-use crate::wait::code_of;
+use crate::wait::{End, code_of};
 
 /// Splits in two: returns in the process that will be the command; the other stays as init.
 ///
@@ -35,15 +33,15 @@ fn reap_until_end_of(command: Pid, held: &SigSet) -> ! {
     loop {
         match held.wait() {
             Ok(Signal::SIGCHLD) => loop {
-                match waitpid(Pid::from_raw(-1), Some(nix::sys::wait::WaitPidFlag::WNOHANG)) {
-                    Ok(status) if status.pid() == Some(command) => {
-                        if let WaitStatus::Exited(..) | WaitStatus::Signaled(..) = status {
-                            exit_now(code_of(status).into())
+                match wait(WaitOptions::NOHANG) {
+                    Ok(Some((pid, status))) if pid.as_raw_nonzero().get() == command.as_raw() => {
+                        let killed = status.terminating_signal().map(End::Killed);
+                        if let Some(end) = status.exit_status().map(End::Exited).or(killed) {
+                            exit_now(code_of(end).into())
                         }
                     }
-                    Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => break,
-                    Ok(_) | Err(Errno::EINTR) => {}
-                    Err(_) => exit_now(ENGINE.into()),
+                    Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {} // an orphan is buried
+                    Ok(None) | Err(_) => break,
                 }
             },
             Ok(Signal::SIGTTIN | Signal::SIGTTOU | Signal::SIGTSTP) | Err(_) => {}

@@ -7,12 +7,12 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::WaitStatus;
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 
 use crate::explain::Place;
 use crate::failure::Failure;
 use crate::kernel::Result;
+use crate::kernel::raw::is_ignored;
 
 /// What Docker passes on, too: all that a person or a service manager sends. (Not SIGCHLD, which is about
 /// us, nor what the terminal uses to stop us.)
@@ -44,19 +44,27 @@ pub struct Ended {
 }
 
 impl Ended {
-    pub(crate) fn new(pid: Pid, status: WaitStatus, forced: bool) -> Self {
-        Self { pid, code: code_of(status), forced }
+    pub(crate) fn new(pid: Pid, end: End, forced: bool) -> Self {
+        Self { pid, code: code_of(end), forced }
     }
+}
+
+/// How a process ended, in the kernel's numbers: a real-time signal has no name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this exit code.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
 }
 
 /// Docker's exit code for how a process ended.
 // ANCHOR: code_of
-pub(crate) fn code_of(status: WaitStatus) -> u8 {
-    match status {
+pub(crate) fn code_of(end: End) -> u8 {
+    match end {
         // The kernel keeps the low eight bits of an exit code, so it fits.
-        WaitStatus::Exited(_, code) => code as u8,
-        WaitStatus::Signaled(_, signal, _) => 128 + signal as u8,
-        _ => crate::failure::ENGINE,
+        End::Exited(code) => code as u8,
+        End::Killed(signal) => 128 + signal as u8,
     }
 }
 // ANCHOR_END: code_of
@@ -87,7 +95,10 @@ impl Signals {
         };
         let mut held = SigSet::empty();
         for signal in PASSED_ON {
-            held.add(signal);
+            // nohup, or a shell that starts us with &: what was to be ignored is.
+            if !is_ignored(signal) {
+                held.add(signal);
+            }
         }
         let before = SigSet::thread_get_mask().map_err(failed)?;
         held.thread_block().map_err(failed)?;

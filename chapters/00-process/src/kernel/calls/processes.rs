@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus};
 use nix::unistd::Pid;
 
 use crate::kernel::{Call, Result, errno, raw, shortened};
+use crate::wait::End;
 
 /// linux/sched.h
 const CLONE_NEWTIME: i32 = 0x80;
@@ -111,13 +112,23 @@ impl Call<'_> {
     ///
     /// # Errors
     /// ECHILD: not a child of this process, or awaited already.
-    pub fn waitid(self, pidfd: BorrowedFd<'_>) -> Result<WaitStatus> {
+    pub fn waitid(self, pidfd: BorrowedFd<'_>) -> Result<End> {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        let answer = waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED).map_err(errno);
+        let end = answer.and_then(|status| {
+            let status = status.ok_or(Errno::ECHILD)?;
+            let killed = status.terminating_signal().map(End::Killed);
+            status.exit_status().map(End::Exited).or(killed).ok_or(Errno::EINVAL)
+        });
         self.done(
-            nix::sys::wait::waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED),
-            |status| match status {
-                WaitStatus::Exited(_, code) => format!("0 {{CLD_EXITED, status={code}}}"),
-                WaitStatus::Signaled(_, signal, _) => format!("0 {{CLD_KILLED, status={signal}}}"),
-                other => format!("{other:?}"),
+            end,
+            |end| match end {
+                End::Exited(code) => format!("0 {{CLD_EXITED, status={code}}}"),
+                End::Killed(number) => {
+                    let name = Signal::try_from(*number)
+                        .map_or_else(|_| number.to_string(), |name| name.to_string());
+                    format!("0 {{CLD_KILLED, status={name}}}")
+                }
             },
             || format!("waitid(P_PIDFD, {}, WEXITED)", super::fd(pidfd)),
         )

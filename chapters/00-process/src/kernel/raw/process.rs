@@ -72,6 +72,16 @@ pub fn reset_signals() -> Result<(), Errno> {
     nix::sys::signal::SigSet::empty().thread_set_mask()
 }
 
+/// Whether this process ignores the signal, as nohup(1) makes it. `rt_sigaction(signal, NULL, &old)`.
+#[must_use]
+pub fn is_ignored(signal: nix::sys::signal::Signal) -> bool {
+    // SAFETY: a sigaction of zeroes is a valid value of it.
+    let mut old: libc::sigaction = unsafe { zeroed() };
+    // SAFETY: nothing is changed (the new action is null), and `old` lives until the call returns.
+    let answer = unsafe { libc::sigaction(signal as libc::c_int, std::ptr::null(), &raw mut old) };
+    answer == 0 && old.sa_sigaction == libc::SIG_IGN
+}
+
 /// `_exit(2)`: ends without running anything that the host left in this copy of its memory (buffers that
 /// would be written twice, destructors of what isn't ours).
 pub fn exit_now(code: i32) -> ! {
