@@ -191,7 +191,7 @@ static void child(int channel, const char *rootfs, char **command) {
         struct stat seen;
         snprintf(file, sizeof file, "%s/%s", path[i], command[0]);
         execve(file, command, environment);
-        stat(file, &seen), stat(file, &seen);
+        stat(file, &seen);
     }
     _exit(127);
 }
@@ -212,7 +212,11 @@ int main(int count, char **words) {
     sigprocmask(SIG_SETMASK, NULL, &before);
     sigemptyset(&held);
     const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGVTALRM, SIGPROF, SIGWINCH};
-    for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaddset(&held, numbers[i]);
+    for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction old;
+        sigaction(numbers[i], NULL, &old);
+        if (old.sa_handler != SIG_IGN) sigaddset(&held, numbers[i]);
+    }
     sigprocmask(SIG_BLOCK, &held, NULL);
     int signals = SURE(signalfd(-1, &held, SFD_CLOEXEC | SFD_NONBLOCK));
     int pair[2];

@@ -58,7 +58,7 @@ impl Command {
             return Err(not_found(k, "the command's name is empty"));
         }
         if name.contains(&b'/') {
-            return self.try_file(k, &self.argv[0]);
+            return self.try_file(k, &self.argv[0]).map_err(|failure| explained(failure, &self.argv[0]));
         }
         let mut denied = None;
         for folder in path_of(&self.env).split(|&byte| byte == b':') {
@@ -66,12 +66,14 @@ impl Command {
             file.push(b'/');
             file.extend(name);
             let Ok(file) = CString::new(file) else { continue };
-            match self.try_file(k, &file) {
+            let Err(failure) = self.try_file(k, &file);
+            match failure.errno() {
                 // As execvp(3): look on, but remember that there was one which may not be executed.
-                Err(failure) if failure.errno() == Errno::EACCES => denied = Some(failure),
-                Err(failure)
-                    if matches!(failure.errno(), Errno::ENOENT | Errno::ENOTDIR) && !is_there(&file) => {}
-                other => return other,
+                Errno::EACCES => denied = Some(explained(failure, &file)),
+                // It isn't there; or it is, and what starts it is not, which the same errno says.
+                Errno::ENOENT | Errno::ENOTDIR if !is_there(&file) => {}
+                Errno::ENOENT | Errno::ENOTDIR => return Err(without_interpreter(failure)),
+                _ => return Err(explained(failure, &file)),
             }
         }
         let name = String::from_utf8_lossy(name);
@@ -79,24 +81,31 @@ impl Command {
     }
 
     fn try_file(&self, k: &Kernel, file: &CString) -> Result<Infallible> {
-        k.why("this process becomes the command; it comes back only on failure").execve(file, &self.argv, &self.env).map_err(
-            |failure| match failure.errno() {
-                Errno::ENOENT | Errno::ENOTDIR if is_there(file) => failure
-                    .because(
-                        "the file is there, but the interpreter that it names is not: the loader of a dynamic program (/lib64/ld-linux-..., /lib/ld-musl-...), or the shell after #!",
-                        "ldd FILE or readelf -l FILE names it; copy it into the rootfs too",
-                    )
-                    .code(NOT_FOUND),
-                Errno::ENOENT | Errno::ENOTDIR => failure
-                    .because("there is no such file in this root", "ls it from inside, or name another command")
-                    .code(NOT_FOUND),
-                Errno::EACCES if is_directory(file) => {
-                    failure.because("it is a directory", "name a program in it").code(NOT_EXECUTABLE)
-                }
-                _ => failure.code(NOT_EXECUTABLE),
-            },
-        )
+        k.why("this process becomes the command; it comes back only on failure")
+            .execve(file, &self.argv, &self.env)
     }
+}
+
+fn explained(failure: Failure, file: &CString) -> Failure {
+    match failure.errno() {
+        Errno::ENOENT | Errno::ENOTDIR if is_there(file) => without_interpreter(failure),
+        Errno::ENOENT | Errno::ENOTDIR => {
+            let hint = "ls it from inside, or name another command";
+            failure.because("there is no such file in this root", hint).code(NOT_FOUND)
+        }
+        Errno::EACCES if is_directory(file) => {
+            failure.because("it is a directory", "name a program in it").code(NOT_EXECUTABLE)
+        }
+        _ => failure.code(NOT_EXECUTABLE),
+    }
+}
+
+fn without_interpreter(failure: Failure) -> Failure {
+    let cause = "the file is there, but the interpreter that it names is not: the loader of a dynamic program \
+                 (/lib64/ld-linux-..., /lib/ld-musl-...), or the shell after #!";
+    failure
+        .because(cause, "ldd FILE or readelf -l FILE names it; copy it into the rootfs too")
+        .code(NOT_FOUND)
 }
 
 fn not_found(k: &Kernel, what: &str) -> Failure {
