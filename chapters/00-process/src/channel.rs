@@ -56,7 +56,7 @@ impl Handed {
 }
 
 /// A message is one datagram of at most this many bytes; what is told of a command line is cut far below it.
-const MOST: usize = 16 * 1024;
+const MOST: usize = 8 * 1024;
 
 impl Channel {
     /// Both ends: the host's and the child's. unix(7), `SOCK_SEQPACKET`.

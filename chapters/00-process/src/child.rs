@@ -42,7 +42,9 @@ pub(crate) fn live<C: Chain, R: Root>(launch: &Launch<C, R>, channel: Channel, w
         Err(panic) => {
             let text = panic.downcast_ref::<&str>().map(ToString::to_string);
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            FromChild::Panicked(text.unwrap_or_else(|| "no text".into()))
+            FromChild::Panicked(
+                text.map_or_else(|| "no text".into(), |text| text.chars().take(500).collect()),
+            )
         }
     };
     let _ = channel.say(&failure, &[]);
