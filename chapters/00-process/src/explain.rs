@@ -151,7 +151,9 @@ pub fn look(moment: Moment, pid: Option<i32>) -> String {
     let pid = pid.map_or_else(|| "PID".into(), |pid| pid.to_string());
     match moment {
         Moment::Prepare => "the gym as it is: lsns; ch00-process gym".into(),
-        Moment::Clone => "one process, still in the host's namespaces: ls -l /proc/self/ns".into(),
+        Moment::Clone => {
+            format!("one process, still in the host's namespaces: ls -l /proc/{}/ns", std::process::id())
+        }
         Moment::Supervise => format!("new namespaces, no ids yet: lsns -p {pid}; cat /proc/{pid}/uid_map"),
         Moment::Open => format!("the ids are mapped: cat /proc/{pid}/uid_map; grep Uid /proc/{pid}/status"),
         Moment::Root => format!(
@@ -161,12 +163,12 @@ pub fn look(moment: Moment, pid: Option<i32>) -> String {
         Moment::Seal => {
             format!("all is mounted: cat /proc/{pid}/mountinfo; grep -E 'Groups|Cap' /proc/{pid}/status")
         }
-        Moment::Gate => {
-            format!("what it keeps: ls -l /proc/{pid}/fd; grep -E 'Groups|Sig' /proc/{pid}/status")
-        }
+        Moment::Gate => format!("who it is by now: grep -E 'Uid|Groups|Cap|Sig' /proc/{pid}/status"),
         Moment::Exec => {
             format!("still our program: readlink /proc/{pid}/exe; tr '\\0' ' ' < /proc/{pid}/cmdline")
         }
-        Moment::Wait => format!("the command: readlink /proc/{pid}/exe; ps -o pid,stat,args {pid}"),
+        Moment::Wait => {
+            format!("the command: readlink /proc/{pid}/exe; ls -l /proc/{pid}/fd; ps -o pid,stat,args {pid}")
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! Who is who: ids inside stand for other ids outside. user_namespaces(7), newuidmap(1).
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use ch00_process::channel::Handed;
 use ch00_process::failure::Failure;
@@ -80,8 +79,12 @@ impl Mechanism for Users {
         match self.map {
             Map::OneId => map_one_id(k, child),
             Map::Lent { uids, gids } => {
-                lend("newuidmap", child, geteuid().as_raw(), uids)?;
-                lend("newgidmap", child, getegid().as_raw(), gids)
+                let (uids, gids) =
+                    (words(child, geteuid().as_raw(), uids), words(child, getegid().as_raw(), gids));
+                k.why("root inside is this user, the others are from the range that is lent; only root may write that")
+                    .helper("newuidmap", &uids)
+                    .map_err(not_lent)?;
+                k.why("groups alike").helper("newgidmap", &gids).map_err(not_lent)
             }
             Map::Shifted(Range { start, count }) => {
                 let file = |name: &str| PathBuf::from(format!("/proc/{}/{name}", child.pid));
@@ -107,9 +110,9 @@ impl Mechanism for Users {
     // ANCHOR_END: open
 }
 
-/// newuidmap and newgidmap have the privilege, and check that the range is lent to the caller.
-fn lend(program: &str, child: &Child<'_>, me: u32, Range { start, count }: Range) -> Result<()> {
-    let words = [
+/// The arguments that newuidmap and newgidmap take: which process, then the caller's own id as root, then the range.
+fn words(child: &Child<'_>, me: u32, Range { start, count }: Range) -> Vec<String> {
+    [
         child.pid.as_raw().to_string(),
         "0".into(),
         me.to_string(),
@@ -117,20 +120,16 @@ fn lend(program: &str, child: &Child<'_>, me: u32, Range { start, count }: Range
         "1".into(),
         start.to_string(),
         count.to_string(),
-    ];
-    let call = format!("{program} {}", words.join(" "));
-    let refused = |said: String| {
-        Failure::said(
-            format!("{call}: {said}"),
-            "it is not setuid root (or without capabilities), this file system is nosuid, or /etc/subuid and /etc/subgid don't lend that range",
-            "ls -l $(which newuidmap newgidmap); cargo workshop doctor",
-        )
-    };
-    let done = Command::new(program).args(&words).output().map_err(|error| refused(error.to_string()))?;
-    if done.status.success() {
-        return Ok(());
-    }
-    Err(refused(String::from_utf8_lossy(&done.stderr).trim().to_string()))
+    ]
+    .to_vec()
+}
+
+fn not_lent(failure: Failure) -> Failure {
+    failure.because(
+        "it is not setuid root (or without capabilities), this file system is nosuid, or /etc/subuid and /etc/subgid \
+         don't lend that range",
+        "ls -l $(which newuidmap newgidmap); cargo workshop doctor",
+    )
 }
 
 fn is_in_path(program: &str) -> bool {

@@ -1,10 +1,30 @@
 //! Who a process is: users, groups. credentials(7).
 
+use std::process::Command;
+
 use nix::unistd::{Gid, Uid};
 
 use crate::kernel::{Call, Result};
 
 impl Call<'_> {
+    /// Runs one of the setuid programs that may write other people's ids into a map. newuidmap(1).
+    ///
+    /// # Errors
+    /// It isn't installed, or it refuses, with its own words.
+    pub fn helper(self, program: &str, words: &[String]) -> Result<()> {
+        let call = format!("{program} {}", words.join(" "));
+        let said = match Command::new(program).args(words).output() {
+            Ok(done) if done.status.success() => {
+                self.tell(&call, "exit code 0");
+                return Ok(());
+            }
+            Ok(done) => String::from_utf8_lossy(&done.stderr).trim().to_string(),
+            Err(error) => error.to_string(),
+        };
+        self.tell(&call, &said);
+        Err(self.kernel.refuse(format!("{call}: {said}"), "", ""))
+    }
+
     /// `setgroups`: the supplementary groups, all of them. setgroups(2).
     ///
     /// # Errors
