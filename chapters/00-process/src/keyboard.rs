@@ -76,6 +76,9 @@ impl Listener for Host {
 
     fn step(&mut self, moment: Moment) -> Result<()> {
         let Some(keyboard) = &mut self.keyboard else { return Ok(()) };
+        if moment == Moment::Wait {
+            return Ok(()); // the command runs already, and what is typed from here on is meant for it
+        }
         let place = self.child.map_or_else(String::new, |pid| format!(" (child {pid})"));
         let _ =
             self.teller.say(&format!("\n▶ {moment}{place}. Enter goes on; meanwhile, in a second terminal:"));

@@ -199,8 +199,8 @@ pub const TABLE: &[Meaning] = &[
     m(
         "setgroups",
         Errno::EPERM,
-        "with one id, setgroups was refused for good when the map was written (user_namespaces(7))",
-        "a range in /etc/subgid gives groups",
+        "the user was given up before this call; or there is one id only, and setgroups was refused for good when its map was written (user_namespaces(7))",
+        "give up groups before the user; a range in /etc/subgid gives groups",
     ),
     m(
         "setresuid",
