@@ -98,7 +98,7 @@ impl Mutant {
             expected: "the check fails, and for the reason that it is there for",
             meaning: "a learner who makes this mistake would not hear of it",
             look: "the patch in the chapter's folder mutants/",
-            read: "book: how to use this book, 'checks that bite'",
+            read: "book: how to use this book, 'when a check fails'",
             ..Finding::default()
         })
     }

@@ -80,7 +80,7 @@ impl Table {
                 expected: "it fails there: the mechanism is new in this chapter",
                 meaning: "the check doesn't check what it says",
                 look: "the check's source",
-                read: "book: how to use this book, 'checks that bite'",
+                read: "book: how to use this book, 'when a check fails'",
                 ..Finding::default()
             });
         };

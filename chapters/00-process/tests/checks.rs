@@ -39,7 +39,7 @@ fn command_is_executed(stage: &Stage) -> Result<(), Finding> {
             expected: "the command is a child of the stage, and the stage ends when it has ended",
             meaning: "clone3 makes the child, execve makes the child the command, waitid learns its end",
             look: "ch00-process run --explain -- true",
-            read: "book: chapter 00, 'a process is born'; clone(2), execve(2)",
+            read: "book: chapter 00, 'the birth'; clone(2), execve(2)",
             ..Finding::default()
         });
     }
@@ -71,9 +71,9 @@ fn code_of(
         meaning,
         look: "ch00-process run -- sh -c 'exit 3'; echo $?",
         read: if page == "signal(7)" {
-            "book: chapter 00, 'how it ended'; signal(7)"
+            "book: chapter 00, 'the end'; signal(7)"
         } else {
-            "book: chapter 00, 'how it ended'; waitid(2)"
+            "book: chapter 00, 'the end'; waitid(2)"
         },
         ..Finding::default()
     })
@@ -102,7 +102,7 @@ fn error_names(stage: &Stage, path: &str, code: i32, errno: &str) -> Result<(), 
         expected: "127 for a command that isn't there, 126 for one that can't be executed; path and errno in the message",
         meaning: "execve failed in the child, and what failed must travel to the parent, which alone prints",
         look: "ch00-process run --explain -- /no/such/command",
-        read: "book: chapter 00, 'the child says what went wrong'; execve(2)",
+        read: "book: chapter 00, 'the child's side'; execve(2)",
         ..Finding::default()
     })
 }
@@ -117,7 +117,7 @@ fn engine_failure(stage: &Stage) -> Result<(), Finding> {
         expected: "125 and a message: nothing was run, the engine itself failed",
         meaning: "a script must tell an engine that failed from a command that failed",
         look: "ch00-process run --no-such-option true; echo $?",
-        read: "book: chapter 00, 'how it ended'; docker-run(1), EXIT STATUS",
+        read: "book: chapter 00, 'the end'; docker-run(1), EXIT STATUS",
         ..Finding::default()
     })
 }
@@ -147,7 +147,7 @@ fn forwarded(stage: &Stage) -> Result<(), Finding> {
         expected: "the signal reaches the command, and its exit code comes back",
         meaning: "who stops the engine means the command: signals are passed on, not obeyed",
         look: "ch00-process run -- sh -c \"trap 'exit 7' TERM; sleep 60 & wait\"  and kill -TERM it",
-        read: "book: chapter 00, 'signals are passed on'; pidfd_send_signal(2)",
+        read: "book: chapter 00, 'the end'; pidfd_send_signal(2)",
         ..Finding::default()
     })
 }
@@ -167,7 +167,7 @@ fn no_zombie(stage: &Stage) -> Result<(), Finding> {
         expected: "the stage has waited for it: nothing is left",
         meaning: "an ended process stays as a zombie until its parent has asked how it ended",
         look: "ps -o pid,ppid,stat,args --ppid $$  (Z is a zombie)",
-        read: "book: chapter 00, 'no zombie'; waitid(2)",
+        read: "book: chapter 00, 'the end'; waitid(2)",
         ..Finding::default()
     })
 }
@@ -190,7 +190,7 @@ fn signals_reset(stage: &Stage) -> Result<(), Finding> {
         expected: "nothing blocked, nothing ignored, SIGPIPE kills",
         meaning: "what the parent blocks or ignores its child inherits through execve; it must be reset before",
         look: "ch00-process run -- grep Sig /proc/self/status",
-        read: "book: chapter 00, 'what is inherited'; signal(7)",
+        read: "book: chapter 00, 'the child's side'; signal(7)",
         ..Finding::default()
     })
 }
@@ -221,7 +221,7 @@ fn stopped_parent(stage: &Stage) -> Result<(), Finding> {
         expected: "0: the end is not missed",
         meaning: "the end of a child is a state that can be waited for later, not an event that can be missed",
         look: "kill -STOP and kill -CONT the stage around the command's end",
-        read: "book: chapter 00, 'how it ended'; pidfd_open(2), waitid(2)",
+        read: "book: chapter 00, 'the end'; pidfd_open(2), waitid(2)",
         ..Finding::default()
     })
 }

@@ -31,7 +31,7 @@ const CHECKS: &[Check] = &[
     Check { name: "ch01_command_missing_inside_is_127", new: false, needs: CHROOT, run: missing_inside },
 ];
 
-const READ: &str = "book: chapter 01, 'another root'; chroot(2)";
+const READ: &str = "book: chapter 01, 'the switch'; chroot(2)";
 
 fn same(a: &str, b: &Path) -> Result<bool, Finding> {
     let (a, b) = (fs::metadata(a)?, fs::metadata(b)?);
@@ -73,7 +73,7 @@ fn cwd_is_inside(stage: &Stage) -> Result<(), Finding> {
         expected: "the working directory is / of the new root",
         meaning: "chroot(2) moves the root and not the working directory: chdir(\"/\") comes after it",
         look: "ch01-chroot run --rootfs DIR -- sleep 60 &  readlink /proc/PID/cwd",
-        read: "book: chapter 01, 'and chdir'; chroot(2), CVE-2024-21626",
+        read: "book: chapter 01, 'the switch'; chroot(2), CVE-2024-21626",
         ..Finding::default()
     })
 }
@@ -86,7 +86,7 @@ fn dot_dot(stage: &Stage) -> Result<(), Finding> {
             expected: "`..` ends at the new root",
             meaning: "the working directory was left outside, and from there `..` climbs the host's tree",
             look: "ch01-chroot run --rootfs DIR -- ls ../../..",
-            read: "book: chapter 01, 'and chdir'; chroot(2), CVE-2024-21626",
+            read: "book: chapter 01, 'the switch'; chroot(2), CVE-2024-21626",
             ..Finding::default()
         },
     )
@@ -130,7 +130,7 @@ fn two_versions(stage: &Stage) -> Result<(), Finding> {
         expected: "2.0 in A and 2.4 in B, under one path, on one machine",
         meaning: "a path means what the root says: with one root it can mean one thing only",
         look: "ch01-chroot run --rootfs A -- cat /opt/apache/version; and with B",
-        read: "book: chapter 01, 'System A and System B'; path_resolution(7)",
+        read: "book: chapter 01, 'System A, System B'; path_resolution(7)",
         ..Finding::default()
     })
 }
@@ -196,7 +196,7 @@ fn missing_inside(stage: &Stage) -> Result<(), Finding> {
         expected: "127, and a message with its path",
         meaning: "the command is looked for inside, and its absence is told as outside",
         look: "ch01-chroot run --rootfs DIR -- /no/such/command; echo $?",
-        read: "book: chapter 00, 'how it ended'; execve(2)",
+        read: "book: chapter 00, 'the end'; execve(2)",
         ..Finding::default()
     })
 }

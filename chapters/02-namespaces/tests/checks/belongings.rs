@@ -15,7 +15,7 @@ pub(crate) fn descriptors(stage: &Stage) -> Result<(), Finding> {
             expected: "standard input, output and error, and nothing else",
             meaning: "a descriptor that the engine or its starter left open is a door into the host",
             look: "ch02-namespaces run ls -l /proc/self/fd 9</etc/passwd",
-            read: "book: chapter 02, 'empty pockets'; close_range(2), CVE-2024-21626",
+            read: "book: chapter 02, 'the seal'; close_range(2), CVE-2024-21626",
             ..Finding::default()
         },
     )
@@ -26,7 +26,7 @@ pub(crate) fn environment(stage: &Stage) -> Result<(), Finding> {
         expected: "PATH, HOME, HOSTNAME, TERM, and nothing of the starter's",
         meaning: "execve was given the starter's environment, passwords included",
         look: "SECRET=1 ch02-namespaces run env",
-        read: "book: chapter 02, 'empty pockets'; environ(7), execve(2)",
+        read: "book: chapter 02, 'the seal'; environ(7), execve(2)",
         ..Finding::default()
     };
     contained(stage, "environment", finding.clone())?;
@@ -67,7 +67,7 @@ pub(crate) fn keyring(stage: &Stage) -> Result<(), Finding> {
             expected: "a session keyring of its own, empty",
             meaning: "keys are inherited through fork and exec; no namespace keeps them apart",
             look: "keyctl add user name secret @s; ch02-namespaces run keyctl show @s",
-            read: "book: chapter 02, 'empty pockets'; session-keyring(7), keyctl(2)",
+            read: "book: chapter 02, 'the seal'; session-keyring(7), keyctl(2)",
             ..Finding::default()
         },
     )
@@ -81,7 +81,7 @@ pub(crate) fn groups(stage: &Stage) -> Result<(), Finding> {
             expected: "no supplementary group of the starter's",
             meaning: "setgroups(0, NULL) was not called, or after the right to it was given up",
             look: "ch02-namespaces run grep Groups /proc/self/status",
-            read: "book: chapter 02, 'empty pockets'; setgroups(2), CVE-2018-7169",
+            read: "book: chapter 02, 'the seal'; setgroups(2), CVE-2018-7169",
             ..Finding::default()
         },
     )
@@ -100,7 +100,7 @@ pub(crate) fn user(stage: &Stage) -> Result<(), Finding> {
         expected: "all four user and group ids 1000, no capability left",
         meaning: "the ids were not changed, or only the effective ones: the saved id brings root back",
         look: "ch02-namespaces run --user 1000:1000 grep -E '[UG]id|CapEff' /proc/self/status",
-        read: "book: chapter 02, 'who it is'; setresuid(2), capabilities(7)",
+        read: "book: chapter 02, 'the seal'; setresuid(2), capabilities(7)",
         ..Finding::default()
     })
 }
@@ -123,7 +123,7 @@ pub(crate) fn mapped_root(stage: &Stage) -> Result<(), Finding> {
         expected: "uid 0 inside, and on the host an id that owns nothing",
         meaning: "without a user namespace root inside is root: what gets out may do everything",
         look: "ch02-namespaces run --userns auto cat /proc/self/uid_map",
-        read: "book: chapter 02, 'root that isn't'; user_namespaces(7)",
+        read: "book: chapter 02, 'who is who'; user_namespaces(7)",
         ..Finding::default()
     })
 }
@@ -146,7 +146,7 @@ fn owner_is(stage: &Stage, options: &[&str], expected: u32) -> Result<(), Findin
         expected: "root's file inside is the caller's file outside",
         meaning: "uid_map says who is who: 0 inside must be the caller outside",
         look: "ch02-namespaces run touch /tmp/mine; ls -ln ROOTFS/tmp/mine",
-        read: "book: chapter 02, 'root that isn't'; user_namespaces(7)",
+        read: "book: chapter 02, 'who is who'; user_namespaces(7)",
         ..Finding::default()
     })
 }

@@ -23,7 +23,7 @@ pub(crate) fn init(stage: &Stage) -> Result<(), Finding> {
         expected: "no zombie, and the command's exit code",
         meaning: "orphans become process 1's; it must wait for all, and end with the command's own code",
         look: "ch02-namespaces run --init sh -c \"sh -c 'sleep 1 & exit'; sleep 2; ps\"",
-        read: "book: chapter 02, 'process 1'; pid_namespaces(7), wait(2)",
+        read: "book: chapter 02, 'its own numbers'; pid_namespaces(7), wait(2)",
         ..Finding::default()
     })
 }
@@ -47,7 +47,7 @@ pub(crate) fn killed(stage: &Stage) -> Result<(), Finding> {
         expected: "nothing survives it",
         meaning: "process 1 of a pid namespace must end with its parent (PR_SET_PDEATHSIG): the kernel then ends all the others",
         look: "ch02-namespaces run sh -c 'sleep 1000; true' &  kill -KILL $!; pgrep -a sleep",
-        read: "book: chapter 02, 'nothing stays'; pid_namespaces(7), PR_SET_PDEATHSIG(2const)",
+        read: "book: chapter 02, 'its own numbers'; pid_namespaces(7), PR_SET_PDEATHSIG(2const)",
         ..Finding::default()
     })
 }
@@ -67,7 +67,7 @@ pub(crate) fn codes(stage: &Stage) -> Result<(), Finding> {
                 expected: "Docker's exit codes, from inside a room too",
                 meaning: "the command's end must come through every process between it and the caller",
                 look: "ch02-namespaces run sh -c 'exit 3'; echo $?",
-                read: "book: chapter 00, 'how it ended'; waitid(2)",
+                read: "book: chapter 00, 'the end'; waitid(2)",
                 ..Finding::default()
             });
         }
@@ -89,7 +89,7 @@ pub(crate) fn reaped(stage: &Stage) -> Result<(), Finding> {
         expected: "the stage has waited for it: nothing is left",
         meaning: "an ended process stays as a zombie until its parent has asked how it ended",
         look: "ps -o pid,ppid,stat,args --ppid $$  (Z is a zombie)",
-        read: "book: chapter 00, 'no zombie'; waitid(2)",
+        read: "book: chapter 00, 'the end'; waitid(2)",
         ..Finding::default()
     })
 }

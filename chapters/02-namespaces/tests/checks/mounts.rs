@@ -24,7 +24,7 @@ fn shared() -> Finding {
         expected: "what is mounted on one side isn't seen on the other",
         meaning: "a new mount namespace begins with copies that stay in touch (shared) with the host's",
         look: "ch02-namespaces run mount -t tmpfs none /mnt; findmnt /mnt; grep shared: /proc/self/mountinfo",
-        read: "book: chapter 02, 'mounts of its own'; mount_namespaces(7), SHARED SUBTREES",
+        read: "book: chapter 02, 'its own mounts'; mount_namespaces(7), SHARED SUBTREES",
         ..Finding::default()
     }
 }
@@ -72,7 +72,7 @@ pub(crate) fn old_root(stage: &Stage) -> Result<(), Finding> {
         expected: "one root, /proc, /sys and /dev: no mount that leads back",
         meaning: "after pivot_root the old root is still mounted, under the new one or on top of it",
         look: "ch02-namespaces run cat /proc/self/mountinfo",
-        read: "book: chapter 02, 'the old root goes'; pivot_root(2)",
+        read: "book: chapter 02, 'a root that isn't a view'; pivot_root(2)",
         ..Finding::default()
     })
 }
@@ -82,7 +82,7 @@ pub(crate) fn escape(stage: &Stage) -> Result<(), Finding> {
         expected: "contained: above the root there is nothing to climb to",
         meaning: "the root was changed by chroot(2), not by pivot_root(2) in a mount namespace",
         look: "ch02-namespaces run probe try chroot-escape",
-        read: "book: chapter 02, 'pivot_root'; pivot_root(2), chroot(2)",
+        read: "book: chapter 02, 'a root that isn't a view'; pivot_root(2), chroot(2)",
         ..Finding::default()
     };
     contained(stage, "chroot-escape", finding.clone())?;
@@ -94,7 +94,7 @@ pub(crate) fn proc(stage: &Stage) -> Result<(), Finding> {
         expected: "a /proc that shows the processes of the room alone",
         meaning: "/proc is the host's, or none: a new one must be mounted in the new pid namespace",
         look: "ch02-namespaces run ls /proc; ch02-namespaces run cat /proc/1/cmdline",
-        read: "book: chapter 02, 'its own /proc'; proc(5), pid_namespaces(7)",
+        read: "book: chapter 02, 'its own numbers'; proc(5), pid_namespaces(7)",
         ..Finding::default()
     };
     contained(stage, "host-processes", finding.clone())?;
@@ -119,7 +119,7 @@ pub(crate) fn sys(stage: &Stage) -> Result<(), Finding> {
             expected: "/sys can be read and not written",
             meaning: "/sys holds the settings of the whole machine; it is mounted read-only, or the host's shines through",
             look: "ch02-namespaces run grep ' /sys ' /proc/self/mountinfo",
-            read: "book: chapter 02, '/sys, read-only'; sysfs(5)",
+            read: "book: chapter 02, 'a bare /dev, a read-only /sys'; sysfs(5)",
             ..Finding::default()
         },
     )

@@ -20,7 +20,7 @@ pub(crate) fn hostname(stage: &Stage) -> Result<(), Finding> {
         expected: "a hostname inside that the host doesn't get",
         meaning: "the uts namespace is missing, or the name was set before the child was in it",
         look: "ch02-namespaces run --hostname box hostname; hostname",
-        read: "book: chapter 02, 'a name of its own'; uts_namespaces(7)",
+        read: "book: chapter 02, 'its own name'; uts_namespaces(7)",
         ..Finding::default()
     };
     let before = nix::unistd::gethostname()?;
@@ -43,7 +43,7 @@ pub(crate) fn processes(stage: &Stage) -> Result<(), Finding> {
         expected: "the command is process 1, and sees no process of the host",
         meaning: "the pid namespace is missing, or /proc shows the host's still",
         look: "ch02-namespaces run ps; lsns -t pid",
-        read: "book: chapter 02, 'numbers of its own'; pid_namespaces(7)",
+        read: "book: chapter 02, 'its own numbers'; pid_namespaces(7)",
         ..Finding::default()
     };
     own(stage, "pid", finding.clone())?;
@@ -63,7 +63,7 @@ pub(crate) fn network(stage: &Stage) -> Result<(), Finding> {
         expected: "interfaces, ports and abstract sockets of its own",
         meaning: "the network namespace is missing",
         look: "ch02-namespaces run cat /proc/net/dev; lsns -t net",
-        read: "book: chapter 02, 'a network of its own'; network_namespaces(7)",
+        read: "book: chapter 02, 'its own network'; network_namespaces(7)",
         ..Finding::default()
     };
     own(stage, "net", finding.clone())?;
@@ -96,7 +96,7 @@ pub(crate) fn loopback(stage: &Stage) -> Result<(), Finding> {
         expected: "a network of its own, with lo up in it",
         meaning: "a new network namespace has a loopback interface, and it is down",
         look: "ch02-namespaces run ping -c1 127.0.0.1",
-        read: "book: chapter 02, 'a network of its own'; network_namespaces(7), rtnetlink(7)",
+        read: "book: chapter 02, 'its own network'; network_namespaces(7), rtnetlink(7)",
         ..Finding::default()
     })
 }
@@ -106,7 +106,7 @@ pub(crate) fn ipc(stage: &Stage) -> Result<(), Finding> {
         expected: "shared memory and message queues of its own",
         meaning: "the ipc namespace is missing",
         look: "ipcmk -M 4096; ipcs -m; ch02-namespaces run cat /proc/sysvipc/shm",
-        read: "book: chapter 02, 'roads without a path'; ipc_namespaces(7)",
+        read: "book: chapter 02, 'look first'; ipc_namespaces(7)",
         ..Finding::default()
     };
     own(stage, "ipc", finding.clone())?;
@@ -119,7 +119,7 @@ pub(crate) fn cgroup(stage: &Stage) -> Result<(), Finding> {
         expected: "/proc/self/cgroup begins at the command's own group: /",
         meaning: "the cgroup namespace is missing",
         look: "ch02-namespaces run cat /proc/self/cgroup",
-        read: "book: chapter 02, 'where am I?'; cgroup_namespaces(7)",
+        read: "book: chapter 02, 'look first'; cgroup_namespaces(7)",
         ..Finding::default()
     };
     own(stage, "cgroup", finding.clone())?;
@@ -142,7 +142,7 @@ pub(crate) fn only(stage: &Stage) -> Result<(), Finding> {
         expected: "uts and pid its own, all others the host's",
         meaning: "--only is there to look at one namespace alone",
         look: "ch02-namespaces run --only uts,pid ls -l /proc/self/ns",
-        read: "book: chapter 02, 'one at a time'; namespaces(7)",
+        read: "book: chapter 02, 'look first'; namespaces(7)",
         ..Finding::default()
     })
 }
@@ -159,7 +159,7 @@ pub(crate) fn boottime(stage: &Stage) -> Result<(), Finding> {
         expected: "3,650 days at least",
         meaning: "the offsets of the time namespace were not written before the first process entered it",
         look: "ch02-namespaces run --only user,time --boottime 10y uptime",
-        read: "book: chapter 02, 'clocks of its own'; time_namespaces(7)",
+        read: "book: chapter 02, 'look first'; time_namespaces(7)",
         ..Finding::default()
     })
 }
