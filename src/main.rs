@@ -43,12 +43,15 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| {
-        let _ = error.print();
-        std::process::exit(if error.use_stderr() { ENGINE.into() } else { 0 })
-    });
+    let cli: Cli = match keyboard::command_line() {
+        Ok(cli) => cli,
+        Err(code) => return code.into(),
+    };
     let done = match cli.verb {
-        Verb::Run { root, watch, options } => return ended(start(root, watch, *options)),
+        Verb::Run { root, watch, options } => {
+            let ended = start(root, watch, *options);
+            return keyboard::tell_end("boxroom", ended, &mut std::io::stderr()).into();
+        }
         Verb::Base { dir } => base::make(&dir).map(|made| {
             let _ = writeln!(std::io::stdout(), "{made}");
         }),
@@ -69,19 +72,4 @@ fn start(root: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {
     }
     let k = watch.kernel(Box::new(std::io::stderr()))?;
     run::run(options, &k)
-}
-
-fn ended(how: Result<Ended, Failure>) -> ExitCode {
-    match how {
-        Ok(ended) => {
-            if let Some(note) = keyboard::note(ended) {
-                let _ = writeln!(std::io::stderr(), "boxroom: {note}");
-            }
-            ended.code.into()
-        }
-        Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "boxroom: {failure}");
-            failure.code.into()
-        }
-    }
 }

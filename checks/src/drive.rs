@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::unistd::Pid;
 use probe::catalogue;
 
 use crate::attempt::{Cell, attempt_with};
@@ -114,6 +115,29 @@ pub fn contained_by(stage: &Stage, options: &[&str], name: &str, otherwise: Find
         Cell::NotTried(why) => Err(Finding { untried: Some(why), ..otherwise }),
         cell => Err(Finding { seen: format!("probe try {name}: {cell} ({})", probe.row), ..otherwise }),
     }
+}
+
+/// What a parent doesn't wait for becomes, when the parent ends, its grandparent's: ours. So we ask to get it.
+///
+/// # Errors
+/// The command is still in the process table.
+pub fn no_zombie(stage: &Stage) -> Result<(), Finding> {
+    nix::sys::prctl::set_child_subreaper(true)?;
+    let visit = Visit::begin(stage, &[])?;
+    let pid = visit.present.pid;
+    visit.end()?;
+    if !is_there(pid) {
+        return Ok(());
+    }
+    let _ = nix::sys::wait::waitpid(Pid::from_raw(pid), None);
+    Err(Finding {
+        seen: "the stage has ended, and its command is still in the process table".into(),
+        expected: "the stage has waited for it: nothing is left",
+        meaning: "an ended process stays as a zombie until its parent has asked how it ended",
+        look: "ps -o pid,ppid,stat,args --ppid $$  (Z is a zombie)",
+        read: "book: chapter 00, 'the end'; waitid(2)",
+        ..Finding::default()
+    })
 }
 
 /// Whether the process still exists, zombies included.

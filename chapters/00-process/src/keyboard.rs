@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 
-use clap::Args;
+use clap::{Args, Parser};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
 
 use crate::explain::{Form, Moment, Process, Teller, Told, look};
-use crate::failure::Failure;
+use crate::failure::{ENGINE, Failure};
 use crate::kernel::{Kernel, Listener, Result};
 use crate::wait::Ended;
 
@@ -39,10 +39,30 @@ impl Watch {
     }
 }
 
-/// What a person has to be told about an end, beyond its code.
-#[must_use]
-pub fn note(ended: Ended) -> Option<&'static str> {
-    ended.forced.then_some("got 3 interrupts; the command didn't listen, so it was killed (pid 1 ignores signals that it has no handler for)")
+/// The command line of a chapter's binary, or the exit code after clap has said what is wrong with it (or has
+/// helped, as asked).
+///
+/// # Errors
+/// Docker's 125 for a command line that can't be understood, 0 for help.
+pub fn command_line<C: Parser>() -> std::result::Result<C, u8> {
+    C::try_parse().map_err(|error| {
+        let _ = error.print(); // a closed output is no reason to panic
+        if error.use_stderr() { ENGINE } else { 0 }
+    })
+}
+
+/// How a launch ended, told to `out` in the name of `program` where there is something to tell. The exit code.
+pub fn tell_end(program: &str, ended: Result<Ended>, out: &mut impl Write) -> u8 {
+    let _ = match &ended {
+        Ok(ended) if ended.forced => writeln!(
+            out,
+            "{program}: got 3 interrupts; the command didn't listen, so it was killed (pid 1 ignores signals that it \
+             has no handler for)"
+        ),
+        Ok(_) => Ok(()),
+        Err(failure) => writeln!(out, "{program}: {failure}"),
+    };
+    ended.map_or_else(|failure| failure.code, |ended| ended.code)
 }
 
 /// The host's ear: prints, and stops for the keyboard.

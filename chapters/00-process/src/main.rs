@@ -34,23 +34,14 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| {
-        let _ = error.print();
-        std::process::exit(if error.use_stderr() { ENGINE.into() } else { 0 })
-    });
+    let cli: Cli = match keyboard::command_line() {
+        Ok(cli) => cli,
+        Err(code) => return code.into(),
+    };
     match cli.verb {
-        Verb::Run { watch, command } => match run(watch, command) {
-            Ok(ended) => {
-                if let Some(note) = keyboard::note(ended) {
-                    let _ = writeln!(std::io::stderr(), "ch00-process: {note}");
-                }
-                ended.code.into()
-            }
-            Err(failure) => {
-                let _ = writeln!(std::io::stderr(), "ch00-process: {failure}");
-                failure.code.into()
-            }
-        },
+        Verb::Run { watch, command } => {
+            keyboard::tell_end("ch00-process", run(watch, command), &mut std::io::stderr()).into()
+        }
         Verb::Gym => match ch00_process::gym::draw(&mut std::io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

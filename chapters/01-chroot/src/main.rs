@@ -51,10 +51,10 @@ struct Run {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| {
-        let _ = error.print();
-        std::process::exit(if error.use_stderr() { ENGINE.into() } else { 0 })
-    });
+    let cli: Cli = match keyboard::command_line() {
+        Ok(cli) => cli,
+        Err(code) => return code.into(),
+    };
     let ended = match cli.verb {
         None => first_container(),
         Some(Verb::Run(arguments)) => run(arguments),
@@ -71,18 +71,7 @@ fn main() -> ExitCode {
             };
         }
     };
-    match ended {
-        Ok(ended) => {
-            if let Some(note) = keyboard::note(ended) {
-                let _ = writeln!(std::io::stderr(), "ch01-chroot: {note}");
-            }
-            ended.code.into()
-        }
-        Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "ch01-chroot: {failure}");
-            failure.code.into()
-        }
-    }
+    keyboard::tell_end("ch01-chroot", ended, &mut std::io::stderr()).into()
 }
 
 fn run(Run { rootfs, root, watch, command }: Run) -> Result<Ended, Failure> {

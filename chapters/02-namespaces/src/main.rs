@@ -1,9 +1,8 @@
 //! `ch02-namespaces`: a process in rooms of its own.
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use ch00_process::failure::{ENGINE, Failure};
+use ch00_process::failure::Failure;
 use ch00_process::keyboard::{self, Watch};
 use ch00_process::wait::Ended;
 use ch01_chroot::as_root;
@@ -33,23 +32,12 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| {
-        let _ = error.print();
-        std::process::exit(if error.use_stderr() { ENGINE.into() } else { 0 })
-    });
+    let cli: Cli = match keyboard::command_line() {
+        Ok(cli) => cli,
+        Err(code) => return code.into(),
+    };
     let Verb::Run { root, watch, options } = cli.verb;
-    match start(root, watch, *options) {
-        Ok(ended) => {
-            if let Some(note) = keyboard::note(ended) {
-                let _ = writeln!(std::io::stderr(), "ch02-namespaces: {note}");
-            }
-            ended.code.into()
-        }
-        Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "ch02-namespaces: {failure}");
-            failure.code.into()
-        }
-    }
+    keyboard::tell_end("ch02-namespaces", start(root, watch, *options), &mut std::io::stderr()).into()
 }
 
 fn start(root: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {

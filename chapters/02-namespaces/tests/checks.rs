@@ -62,5 +62,5 @@ const CHECKS: &[Check] = &[
     },
     Check { name: "ch02_nothing_survives_a_killed_parent", new: true, needs: ROOM, run: endings::killed },
     Check { name: "ch02_exit_codes_stay_dockers", new: false, needs: ROOM, run: endings::codes },
-    Check { name: "ch02_command_is_reaped", new: false, needs: ROOM, run: endings::reaped },
+    Check { name: "ch02_command_is_reaped", new: false, needs: ROOM, run: checks::drive::no_zombie },
 ];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use checks::drive::{Visit, is_alive, is_there, run, within};
+use checks::drive::{Visit, is_alive, run, within};
 use checks::finding::Finding;
 use checks::stage::Stage;
 use nix::sys::signal::{Signal, kill};
@@ -73,23 +73,4 @@ pub(crate) fn codes(stage: &Stage) -> Result<(), Finding> {
         }
     }
     Ok(())
-}
-
-pub(crate) fn reaped(stage: &Stage) -> Result<(), Finding> {
-    nix::sys::prctl::set_child_subreaper(true)?;
-    let visit = Visit::begin(stage, &[])?;
-    let pid = visit.present.pid;
-    visit.end()?;
-    if !is_there(pid) {
-        return Ok(());
-    }
-    let _ = nix::sys::wait::waitpid(Pid::from_raw(pid), None);
-    Err(Finding {
-        seen: "the stage has ended, and its command is still in the process table".into(),
-        expected: "the stage has waited for it: nothing is left",
-        meaning: "an ended process stays as a zombie until its parent has asked how it ended",
-        look: "ps -o pid,ppid,stat,args --ppid $$  (Z is a zombie)",
-        read: "book: chapter 00, 'the end'; waitid(2)",
-        ..Finding::default()
-    })
 }
