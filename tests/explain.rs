@@ -2,6 +2,7 @@
 
 use std::process::{ExitCode, Stdio};
 
+use ch00_process::kernel::raw;
 use checks::need::{Need, is_required};
 use checks::stage::Stage;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -63,10 +64,10 @@ fn same_in_json(name: &'static str) -> Result<(), Failed> {
 
 fn explained(name: &'static str, flag: &str) -> Result<String, Failed> {
     let stage = Stage::of(name).map_err(|error| format!("{error:#}"))?;
-    // Numbers of descriptors are part of what is told: nothing but the standard three may be inherited.
-    let closed = "exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-; exec \"$@\"";
-    let dress = ["/bin/sh", "-c", closed, "sh"].map(String::from);
-    let mut command = stage.dressed(&dress, &[flag], &["/bin/true"]).map_err(|error| format!("{error:#}"))?;
+    // Numbers of descriptors are part of what is told: nothing but the standard three may be inherited, not even
+    // what whoever started this test has left open.
+    raw::close_range_on_exec()?;
+    let mut command = stage.command(&[flag], &["/bin/true"]).map_err(|error| format!("{error:#}"))?;
     let output = command.stdin(Stdio::null()).output()?;
     if !output.status.success() {
         return Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
