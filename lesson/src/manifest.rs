@@ -1,0 +1,127 @@
+//! The manifests of a learner's workspace, made from the house's own: the same crates, versions, profiles and lints,
+//! so that nothing is downloaded and little is built again.
+
+use std::path::Path;
+
+use crate::chapter::Chapter;
+
+/// What a crate is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copy {
+    /// The learner's: package `exNN-name`, with the checks beside it.
+    Exercise,
+    /// The learner's with what is still blank lent from the reference: package `lentNN-name`, no tests.
+    Lent,
+}
+
+impl Copy {
+    /// `exNN-name` or `lentNN-name`.
+    #[must_use]
+    pub fn package(self, chapter: &Chapter) -> String {
+        let kind = match self {
+            Self::Exercise => "ex",
+            Self::Lent => "lent",
+        };
+        format!("{kind}{}", chapter.name)
+    }
+}
+
+/// The workspace's `Cargo.toml`: what the house's root manifest says for all crates, with its paths as seen from a
+/// folder that is `depth` below the top. What a skeleton leaves unused is no fault of the learner's.
+#[must_use]
+pub fn workspace(root: &str, depth: usize) -> String {
+    let mut out =
+        String::from("# Made by cargo workshop from the Cargo.toml at the top. A workspace of its own.\n");
+    out.push_str("[workspace]\nresolver = \"3\"\nmembers = [\"*-*\"]\n");
+    let up = "../".repeat(depth);
+    for (head, body) in sections(root) {
+        let kept = ["[workspace.package]", "[workspace.dependencies]", "[workspace.lints.", "[profile."];
+        if !kept.iter().any(|start| head.starts_with(start)) {
+            continue;
+        }
+        out.push_str(&format!("\n{head}\n"));
+        out.push_str(&body.replace("path = \"", &format!("path = \"{up}")));
+        if head == "[workspace.lints.rust]" {
+            for lint in ["unused_imports", "dead_code", "unreachable_code"] {
+                out.push_str(&format!("{lint} = \"allow\"\n"));
+            }
+        }
+    }
+    out
+}
+
+/// A chapter's own manifest for a copy of it: another package name, the same library.
+#[must_use]
+pub fn package(chapter: &Chapter, manifest: &str, copy: Copy) -> String {
+    let name = copy.package(chapter);
+    let mut out = String::new();
+    for (head, body) in sections(manifest) {
+        let of_tests = ["[[test]]", "[dev-dependencies]"].contains(&head);
+        if copy == Copy::Lent && of_tests || head.is_empty() {
+            continue;
+        }
+        out.push_str(&format!(
+            "{head}\n{}\n",
+            body.trim_end().replace(&format!("name = \"ch{}\"", chapter.name), &format!("name = \"{name}\""))
+        ));
+        out.push('\n');
+        if head == "[package]" {
+            out.push_str(&format!("[lib]\nname = \"{}\"\n\n", chapter.library()));
+            out.push_str(&format!("[[bin]]\nname = \"{name}\"\npath = \"src/main.rs\"\n\n"));
+        }
+    }
+    out
+}
+
+/// cargo's configuration for the learner's workspace: never online, and `cargo workshop` from anywhere in it.
+#[must_use]
+pub fn configuration(top: &Path) -> String {
+    let manifest = top.join("Cargo.toml");
+    format!(
+        "# Made by cargo workshop.\n[net]\noffline = true\n\n[alias]\nworkshop = [\"run\", \"--quiet\", \"--manifest-path\", {:?}, \"--package\", \"workshop\", \"--\"]\n",
+        manifest.display().to_string()
+    )
+}
+
+/// A manifest's sections: the line of the head, and all up to the next. What stands before the first has no head.
+fn sections(text: &str) -> Vec<(&str, String)> {
+    let mut found: Vec<(&str, String)> = vec![("", String::new())];
+    for line in text.lines() {
+        if line.starts_with('[') {
+            found.push((line.trim(), String::new()));
+        } else if let Some((_, body)) = found.last_mut() {
+            body.push_str(line);
+            body.push('\n');
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: &str = "[workspace]\nmembers = [\"a\"]\n\n[workspace.dependencies]\nch00-process = { path = \"chapters/00-process\" }\nnix = \"0.31\"\n\n[workspace.lints.rust]\nunsafe_code = \"deny\"\n\n[package]\nname = \"boxroom\"\n";
+
+    #[test]
+    fn lesson_a_workspace_takes_over_what_is_for_all() {
+        let made = workspace(ROOT, 1);
+        assert!(made.contains("ch00-process = { path = \"../chapters/00-process\" }"), "{made}");
+        assert!(made.contains("dead_code = \"allow\""), "{made}");
+        assert!(!made.contains("boxroom\"\n") && !made.contains("members = [\"a\"]"), "{made}");
+    }
+
+    #[test]
+    fn lesson_a_copy_has_another_name_and_the_same_library() {
+        let chapter = Chapter { name: "02-namespaces".into(), top: "/".into() };
+        let manifest =
+            "[package]\nname = \"ch02-namespaces\"\n\n[dev-dependencies]\nchecks.workspace = true\n";
+        let made = package(&chapter, manifest, Copy::Lent);
+        assert!(
+            made.contains("name = \"lent02-namespaces\"") && made.contains("name = \"ch02_namespaces\""),
+            "{made}"
+        );
+        assert!(!made.contains("checks"), "{made}");
+        assert!(package(&chapter, manifest, Copy::Exercise).contains("checks"));
+    }
+}
