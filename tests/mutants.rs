@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 
@@ -106,7 +106,7 @@ impl Mutant {
     fn build(&self) -> Result<PathBuf> {
         let folder = probe::target_dir()?.join("mutants");
         let tree = folder.join("tree");
-        copy(probe::workspace(), &tree)?;
+        lesson::house::copy(probe::workspace(), &tree)?;
         // Above the copy git must find no repository: in one it would patch that.
         let patched = Command::new("git")
             .args(["apply", "--whitespace=nowarn"])
@@ -144,33 +144,4 @@ fn cargo() -> Command {
         }
     }
     command
-}
-
-/// The workspace's sources; a file that is the same already keeps its time, so that cargo builds little.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to).with_context(|| to.display().to_string())?;
-    for name in
-        ["Cargo.toml", "Cargo.lock", "src", "chapters", "checks", "probe", "workshop", "tests", "benches"]
-    {
-        if from.join(name).exists() {
-            copy_any(&from.join(name), &to.join(name))?;
-        }
-    }
-    Ok(())
-}
-
-fn copy_any(from: &Path, to: &Path) -> Result<()> {
-    if from.is_dir() {
-        fs::create_dir_all(to).with_context(|| to.display().to_string())?;
-        for entry in fs::read_dir(from)? {
-            let entry = entry?;
-            copy_any(&entry.path(), &to.join(entry.file_name()))?;
-        }
-        return Ok(());
-    }
-    let bytes = fs::read(from).with_context(|| from.display().to_string())?;
-    if fs::read(to).is_ok_and(|there| there == bytes) {
-        return Ok(());
-    }
-    fs::write(to, bytes).with_context(|| to.display().to_string())
 }

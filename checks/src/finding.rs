@@ -17,10 +17,23 @@ pub struct Finding {
     pub read: &'static str,
     /// It is no failure: the attempt could not be made on this machine, and why. Nothing is proven by it.
     pub untried: Option<String>,
+    /// It is no failure yet: the learner's task that it proves isn't written, and `seen` says which.
+    pub is_not_yet: bool,
+}
+
+impl Finding {
+    /// A task that isn't written yet; where the chapter is done without it, nothing fails for that.
+    #[must_use]
+    pub fn not_yet(text: String, optional: bool) -> Self {
+        Self { untried: optional.then(|| text.clone()), seen: text, is_not_yet: true, ..Self::default() }
+    }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_not_yet {
+            return out.write_str(&self.seen);
+        }
         writeln!(out, "seen:     {}", self.seen)?;
         writeln!(out, "expected: {}", self.expected)?;
         writeln!(out, "meaning:  {}", self.meaning)?;
@@ -38,6 +51,7 @@ impl From<anyhow::Error> for Finding {
             look: "the same command by hand, with --explain",
             read: "book: how to use this book, 'when a check fails'",
             untried: None,
+            is_not_yet: false,
         }
     }
 }

@@ -12,6 +12,7 @@
 //! - [`judge`]: what counts as an escape
 //! - [`ladder`]: all stages times all probes
 //! - [`drive`]: a stage run to its end, or visited
+//! - [`learner`]: the checks on a learner's exercise; [`limit`]: and an end to those that have none
 //! - [`finding`], [`need`], [`table`]: a chapter's checks, their three outcomes, their words
 
 pub mod arena;
@@ -21,6 +22,8 @@ pub mod drive;
 pub mod finding;
 pub mod judge;
 pub mod ladder;
+pub mod learner;
+pub mod limit;
 pub mod need;
 pub mod profile;
 pub mod roll_call;

@@ -139,6 +139,10 @@ pub fn namespaces(folder: &str) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).with_context(|| folder.to_string())? {
         let entry = entry?;
+        // What only children will be in is not where it is; and one without its first process can't be read.
+        if entry.file_name().to_string_lossy().ends_with("_for_children") {
+            continue;
+        }
         let link = fs::read_link(entry.path())?;
         found.insert(entry.file_name().to_string_lossy().into_owned(), link.to_string_lossy().into_owned());
     }

@@ -1,12 +1,14 @@
 //! A chapter's checks as a table: passed, failed, or ignored with its reason, and each proven to bite.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::arena;
 use crate::finding::Finding;
+use crate::learner::{self, Learner};
+use crate::limit;
 use crate::need::{Need, is_required};
 use crate::stage::Stage;
 
@@ -40,15 +42,31 @@ impl Table {
     #[allow(clippy::print_stderr)] // the root of a test binary: it prints
     pub fn main(&self) -> ExitCode {
         let arguments = Arguments::from_args();
+        let learner = match Learner::of(self.chapter, Path::new(self.folder)) {
+            Ok(learner) => learner,
+            Err(error) => {
+                eprintln!("{}: {error:#}", self.chapter);
+                return ExitCode::FAILURE;
+            }
+        };
+        let is_reference = learner.is_none() && std::env::var_os("STAGE_BIN").is_none();
+        if !is_reference && !arguments.list {
+            limit::watch();
+        }
         let mut trials = Vec::new();
         for check in self.checks {
-            let chapter = self.chapter;
+            let (chapter, learner) = (self.chapter, learner.clone());
             trials.push(trial(check.name.into(), check.needs, move || {
-                let stage = Stage::tested(chapter)?;
-                arena::inside(|| Ok((check.run)(&stage)))?
+                let run = |stage: &Stage| arena::inside(|| Ok((check.run)(stage)))?;
+                let ended = match learner {
+                    Some(learner) => learner.check(check, run),
+                    None => run(&Stage::tested(chapter)?),
+                };
+                learner::keep(check.name, &ended);
+                ended
             }));
             // Another executable in the chapter's place says nothing about the chapter before.
-            if check.new && std::env::var_os("STAGE_BIN").is_none() {
+            if check.new && is_reference {
                 let table = *self;
                 let name = format!("{}_fails_on_the_chapter_before", check.name);
                 trials.push(trial(name, check.needs, move || table.bites(check)));
@@ -68,6 +86,9 @@ impl Table {
             for (name, why) in untried {
                 eprintln!("  NOT TRIED {name}: {why}");
             }
+        }
+        if let Err(error) = learner::write_verdicts() {
+            eprintln!("{error:#}");
         }
         conclusion.exit_code()
     }

@@ -55,7 +55,7 @@ pub fn cut(source: &str, blank: &Blank, number: usize) -> Result<String> {
         .unwrap_or_default();
     let mut skeleton = String::new();
     if !blank.uses.is_empty() {
-        skeleton.push_str(&format!("{indent}let _ = ({}); // goes with the next line\n", blank.uses));
+        skeleton.push_str(&format!("{indent}let _ = ({},); // goes with the next line\n", blank.uses));
     }
     skeleton.push_str(&format!("{indent}todo!({:?})\n", format!("task {number}: {}", blank.todo)));
     with_body(source, &blank.anchor, &skeleton)
@@ -104,7 +104,7 @@ mod tests {
         assert!(!is_blank(SOURCE, "task-x"));
         let skeleton = cut(SOURCE, &blank(), 3).unwrap();
         assert!(is_blank(&skeleton, "task-x"), "{skeleton}");
-        assert!(skeleton.contains("    let _ = (k);"), "{skeleton}");
+        assert!(skeleton.contains("    let _ = (k,);"), "{skeleton}");
         assert!(skeleton.contains(r#"    todo!("task 3: add \"one\": add(2)")"#), "{skeleton}");
         let filled = with_body(&skeleton, "task-x", &body(SOURCE, "task-x").unwrap()).unwrap();
         assert_eq!(filled, SOURCE);

@@ -73,14 +73,17 @@ pub fn package(chapter: &Chapter, manifest: &str, copy: Copy) -> String {
     out
 }
 
-/// cargo's configuration for the learner's workspace: never online, and `cargo workshop` from anywhere in it.
+/// cargo's configuration for the learner's workspace: never online, and `cargo workshop` from anywhere in it. An alias is
+/// words between spaces, so a checkout whose path holds one goes without.
 #[must_use]
 pub fn configuration(top: &Path) -> String {
-    let manifest = top.join("Cargo.toml");
-    format!(
-        "# Made by cargo workshop.\n[net]\noffline = true\n\n[alias]\nworkshop = [\"run\", \"--quiet\", \"--manifest-path\", {:?}, \"--package\", \"workshop\", \"--\"]\n",
-        manifest.display().to_string()
-    )
+    let manifest = top.join("Cargo.toml").display().to_string();
+    let mut text = String::from("# Made by cargo workshop.\n[net]\noffline = true\n");
+    if !manifest.contains(char::is_whitespace) {
+        let alias = format!("run --quiet --manifest-path {manifest} --package workshop --");
+        text.push_str(&format!("\n[alias]\nworkshop = {alias:?}\n"));
+    }
+    text
 }
 
 /// A manifest's sections: the line of the head, and all up to the next. What stands before the first has no head.

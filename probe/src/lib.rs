@@ -17,4 +17,4 @@ pub mod report;
 pub mod roll_call;
 mod staged;
 
-pub use staged::{build, staged, target_dir, workspace};
+pub use staged::{build, build_in, build_test, staged, target_dir, workspace};

@@ -97,10 +97,34 @@ pub fn build(packages: &[&str]) -> Result<Vec<PathBuf>> {
     cargo(&arguments, &[])
 }
 
+/// Builds the binaries of the package in `folder`, whose workspace may be another one, into the same target folder.
+/// Offline: what it needs has been fetched for the house.
+///
+/// # Errors
+/// It doesn't compile: the compiler's own message.
+pub fn build_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    cargo_in(folder, &["build", "--bins", "--offline"], &[])
+}
+
+/// Builds the test `name` of a package, and says where it is.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_test(package: &str, name: &str) -> Result<PathBuf> {
+    let built = cargo(&["test", "--no-run", "--package", package, "--test", name], &[])?;
+    // The package's own programs are built along; the test is in a folder of its own.
+    let test = built.into_iter().find(|path| path.parent().is_some_and(|folder| folder.ends_with("deps")));
+    test.with_context(|| format!("cargo built no test {name} of {package}"))
+}
+
 fn cargo(arguments: &[&str], for_rustc: &[&str]) -> Result<Vec<PathBuf>> {
+    cargo_in(workspace(), arguments, for_rustc)
+}
+
+fn cargo_in(folder: &Path, arguments: &[&str], for_rustc: &[&str]) -> Result<Vec<PathBuf>> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
-    command.current_dir(workspace());
+    command.current_dir(folder);
     // What cargo tells the build it runs in must not reach the build that it runs.
     for (name, _) in env::vars_os() {
         let kept = ["CARGO_HOME", "CARGO_NET_OFFLINE"].iter().any(|keep| name == *keep);

@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`tour`]: every stage on the base image, and the ladder as it grows; [`story`]: its words
 //! - [`ladder`]: all stages times all probes, as a table, as JSON, and counted
+//! - [`exercise`]: the exercises: start, check, watch, hint, and what else a learner types
 //! - [`doctor`]: what this machine can do for each chapter, and how to mend what it can't
 //! - [`clean`]: what boxroom left, and only that
 //! - [`elsewhere`]: not a Linux? the way to one
@@ -16,6 +17,8 @@ pub mod clean;
 #[cfg(target_os = "linux")]
 pub mod doctor;
 pub mod elsewhere;
+#[cfg(target_os = "linux")]
+pub mod exercise;
 pub mod ink;
 #[cfg(target_os = "linux")]
 pub mod ladder;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// The guide: shows the house, says what this machine can do, and sweeps up.
+/// The guide: shows the house, walks with you through the exercises, says what this machine can do, and sweeps up.
 ///
 /// Without a command: the tour. It makes the base image, runs every stage on it and shows what each contains.
 #[derive(Parser)]
@@ -28,6 +28,61 @@ enum Command {
         /// For tools.
         #[arg(long)]
         json: bool,
+    },
+    /// Begin a chapter's exercise: your own copy in exercises/, with the lesson left out.
+    Start {
+        /// 00, 02, namespaces; without it, the first.
+        chapter: Option<String>,
+        /// Only from this task on; what comes before it stands as in the reference.
+        #[arg(long, value_name = "TASK")]
+        task: Option<String>,
+    },
+    /// The verdict on your exercise, task by task.
+    Check {
+        /// 00, 02, namespaces; without it, the one that you worked on last. So with all below.
+        chapter: Option<String>,
+        /// For tools.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The same, again on every save.
+    Watch { chapter: Option<String> },
+    /// One more hint for a task: three each, from gentle to nearly the answer.
+    Hint {
+        chapter: Option<String>,
+        /// Its name or number; without it, the first that isn't proven.
+        task: Option<String>,
+    },
+    /// The reference's lines, when asked for twice or after passing.
+    Solution { chapter: Option<String>, task: Option<String> },
+    /// A chapter or a task from the beginning; a copy of yours is kept.
+    Reset { chapter: Option<String>, task: Option<String> },
+    /// A task's question before the work; with --answer your answer is kept.
+    Predict {
+        chapter: Option<String>,
+        task: Option<String>,
+        /// The number of your answer.
+        #[arg(long, value_name = "N")]
+        answer: Option<usize>,
+    },
+    /// Two questions from what you have done, settled by running; then what comes next.
+    Next,
+    /// How far you are, by name.
+    Status {
+        /// For tools.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A short code of what you have proven, to hand in; or what such a code says.
+    Score {
+        /// A code to read.
+        code: Option<String>,
+    },
+    /// The tour with your own chapters in place of the reference: your container.
+    Graduate {
+        /// The whole ladder instead of the tour.
+        #[arg(long)]
+        ladder: bool,
     },
     /// What this machine can do for each chapter, what it can't, and how to mend it.
     Doctor {
@@ -88,6 +143,7 @@ mod linux {
     use std::process::ExitCode;
 
     use super::{About, Command, Line};
+    use workshop::exercise::{check, graduate, hint, question, reset, score, start, status, watch};
     use workshop::progress::Progress;
     use workshop::{clean, doctor, ink::Ink, ladder, tour};
 
@@ -104,6 +160,27 @@ mod linux {
             Some(Command::Ladder { all, json }) => {
                 ladder::run(out, &mut progress(), ink, (all || line.all, json))
             }
+            Some(Command::Start { chapter, task }) => {
+                start::run(out, ink, chapter.as_deref(), task.as_deref())
+            }
+            Some(Command::Check { chapter, json }) => {
+                check::run(out, &mut progress(), ink, chapter.as_deref(), json)
+            }
+            Some(Command::Watch { chapter }) => watch::run(out, &mut progress(), ink, chapter.as_deref()),
+            Some(Command::Hint { chapter, task }) => hint::run(out, ink, chapter.as_deref(), task.as_deref()),
+            Some(Command::Solution { chapter, task }) => {
+                hint::solution(out, ink, chapter.as_deref(), task.as_deref())
+            }
+            Some(Command::Reset { chapter, task }) => {
+                reset::run(out, ink, chapter.as_deref(), task.as_deref())
+            }
+            Some(Command::Predict { chapter, task, answer }) => {
+                question::run(out, ink, (chapter.as_deref(), task.as_deref(), answer))
+            }
+            Some(Command::Next) => question::next(out, ink),
+            Some(Command::Status { json }) => status::run(out, ink, json),
+            Some(Command::Score { code }) => score::run(out, code.as_deref()),
+            Some(Command::Graduate { ladder }) => graduate::run(out, ink, ladder),
             Some(Command::Doctor { json, about: None }) => doctor::run(out, ink, json),
             Some(Command::Doctor { json, about: Some(About::Errno { name }) }) => {
                 doctor::errnos::run(out, ink, name.as_deref(), json)

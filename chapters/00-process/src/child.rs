@@ -1,5 +1,6 @@
 //! The launch from the child's side: from birth to exec. Nothing here ever returns to the host's code.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -13,7 +14,6 @@ use crate::kernel::raw::exit_now;
 use crate::kernel::{Kernel, Listener, Result};
 use crate::launch::Launch;
 use crate::mechanism::{Chain, Root, SameRoot};
-use crate::reaper;
 
 /// The child's voice: what it tells goes to the host, who alone prints.
 struct ToHost(Rc<Channel>);
@@ -37,18 +37,22 @@ pub(crate) fn live<C: Chain, R: Root>(launch: &Launch<C, R>, channel: Channel, w
     let listener = watched.then(|| Box::new(ToHost(Rc::clone(&channel))) as Box<dyn Listener>);
     let k = Kernel::new(Process::Child, listener);
     std::panic::set_hook(Box::new(|_| {})); // the text travels by the channel
-    let failure = match catch_unwind(AssertUnwindSafe(|| road(launch, &k, &channel))) {
+    let ended = catch_unwind(AssertUnwindSafe(|| road(launch, &k, &channel)));
+    // ANCHOR: task-error
+    let last_words = match ended {
         Ok(Err(failure)) => FromChild::Failed(failure),
-        Err(panic) => {
-            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            FromChild::Panicked(
-                text.map_or_else(|| "no text".into(), |text| text.chars().take(500).collect()),
-            )
-        }
+        Err(panic) => FromChild::Panicked(text_of(panic.as_ref())),
     };
-    let _ = channel.say(&failure, &[]);
+    let _ = channel.say(&last_words, &[]);
+    // ANCHOR_END: task-error
     exit_now(ENGINE.into())
+}
+
+/// What a panic said.
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.map_or_else(|| "no text".into(), |text| text.chars().take(500).collect())
 }
 
 // ANCHOR: road
@@ -82,13 +86,15 @@ fn road<C: Chain, R: Root>(
     k.why("if the parent is killed, this ends too; a change of ids would forget it, so it comes last")
         .set_pdeathsig(Signal::SIGKILL)?;
     // A parent that was killed before that line is seen here, by the end of the channel.
+    // ANCHOR: task-handshake
     if channel.say(&FromChild::Ready, &[]).is_err() || channel.wait_for_go().is_err() {
         exit_now(ENGINE.into());
     }
+    // ANCHOR_END: task-handshake
 
     k.begin(Moment::Exec)?;
-    if launch.init {
-        reaper::stay(k)?;
+    if let Some(stay) = launch.init {
+        stay(k)?;
     }
     launch.command.exec(k)
 }

@@ -81,8 +81,10 @@ impl Command {
     }
 
     fn try_file(&self, k: &Kernel, file: &CString) -> Result<Infallible> {
+        // ANCHOR: task-exec
         k.why("this process becomes the command; it comes back only on failure")
             .execve(file, &self.argv, &self.env)
+        // ANCHOR_END: task-exec
     }
 }
 

@@ -13,13 +13,17 @@ use crate::explain::Moment;
 use crate::failure::Failure;
 use crate::kernel::{Kernel, Result};
 use crate::mechanism::{Birth, Chain, Child, Mechanism, Root, SameRoot, With};
-use crate::wait::{Ended, Signals, Woken};
+use crate::wait::{End, Ended, Signals, Woken};
+
+/// Splits the child in two just before the exec: returns in the process that will be the command, and stays as the
+/// other.
+pub type Init = fn(&Kernel) -> Result<()>;
 
 /// What will be launched: a command, through mechanisms, in a root.
 #[derive(Debug)]
 pub struct Launch<C = (), R = SameRoot> {
     pub(crate) command: Command,
-    pub(crate) init: bool,
+    pub(crate) init: Option<Init>,
     pub(crate) mechanisms: C,
     pub(crate) root: R,
 }
@@ -28,7 +32,7 @@ impl Launch {
     /// A plain process: no mechanism, the root that there is.
     #[must_use]
     pub fn new(command: Command) -> Self {
-        Self { command, init: false, mechanisms: (), root: SameRoot }
+        Self { command, init: None, mechanisms: (), root: SameRoot }
     }
 }
 
@@ -45,9 +49,9 @@ impl<C: Chain, R: Root> Launch<C, R> {
         Launch { command, init, mechanisms, root }
     }
 
-    /// Whether the first process is a small init of ours that reaps, with the command as its child.
+    /// A small init that stays as the first process, with the command as its child (chapter 02's reaper), or none.
     #[must_use]
-    pub fn init(mut self, init: bool) -> Self {
+    pub fn init(mut self, init: Option<Init>) -> Self {
         self.init = init;
         self
     }
@@ -74,11 +78,7 @@ impl<C: Chain, R: Root> Launch<C, R> {
                 "host and child talk",
             )
         })?;
-        let cgroup = birth.cgroup.as_ref().map(AsFd::as_fd);
-        let made = k
-            .why("a copy of this process, and a descriptor that names it for good")
-            .clone3(birth.namespaces, cgroup)?;
-        let Some((pid, pidfd)) = made else {
+        let Some((pid, pidfd)) = bear(k, &birth)? else {
             // This is the child now. It may do what the host may, and it never comes back from here.
             drop(ours);
             child::live(&self, theirs, k.is_watched());
@@ -104,6 +104,14 @@ impl<C: Chain, R: Root> Launch<C, R> {
         ended
     }
     // ANCHOR_END: run
+}
+
+/// The child is born: from here on there are two of us. `None` in the child.
+fn bear(k: &Kernel, birth: &Birth) -> Result<Option<(Pid, OwnedFd)>> {
+    // ANCHOR: task-clone
+    let cgroup = birth.cgroup.as_ref().map(AsFd::as_fd);
+    k.why("a copy of this process, and a descriptor that names it for good").clone3(birth.namespaces, cgroup)
+    // ANCHOR_END: task-clone
 }
 
 /// Goes with the child to its end: tells what it tells, passes signals on, and waits.
@@ -161,7 +169,7 @@ fn accompany(k: &Kernel, signals: &Signals, channel: Channel, pid: Pid, pidfd: &
                         channel = None;
                     }
                 }
-                let status = k.why("how did it end? no zombie stays").waitid(pidfd.as_fd())?;
+                let status = bury(k, pidfd)?;
                 signals.take_terminal_back();
                 return match failed {
                     Some(failure) => Err(failure),
@@ -175,6 +183,13 @@ fn accompany(k: &Kernel, signals: &Signals, channel: Channel, pid: Pid, pidfd: &
             }
         }
     }
+}
+
+/// An ended child stays in the table of processes until its parent has asked how it ended.
+fn bury(k: &Kernel, pidfd: &OwnedFd) -> Result<End> {
+    // ANCHOR: task-wait
+    k.why("how did it end? no zombie stays").waitid(pidfd.as_fd())
+    // ANCHOR_END: task-wait
 }
 
 /// One message; false at end-of-file.

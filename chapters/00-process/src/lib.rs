@@ -6,7 +6,6 @@
 //! - [`mechanism`]: what a launch is made of
 //! - [`child`]: the same launch from the child's side, up to exec
 //! - [`channel`]: the socket pair that joins the two
-//! - `reaper`: the small init of `--init`
 //! - [`wait`]: signals passed on, the end awaited
 //! - [`exec`]: which file a command's name means
 //! - [`explain`]: a launch told while it happens
@@ -26,6 +25,5 @@ pub mod keyboard;
 pub mod launch;
 pub mod mechanism;
 pub mod place;
-mod reaper;
 pub mod record;
 pub mod wait;

@@ -60,12 +60,15 @@ pub enum End {
 
 /// Docker's exit code for how a process ended.
 // ANCHOR: code_of
-pub(crate) fn code_of(end: End) -> u8 {
+#[must_use]
+pub fn code_of(end: End) -> u8 {
+    // ANCHOR: task-code
     match end {
         // The kernel keeps the low eight bits of an exit code, so it fits.
         End::Exited(code) => code as u8,
         End::Killed(signal) => 128 + signal as u8,
     }
+    // ANCHOR_END: task-code
 }
 // ANCHOR_END: code_of
 

@@ -1,5 +1,8 @@
 //! What chapter 00 must show: a process is started, watched to its end, and what happened is told truly.
 
+#[path = "checks/handshake.rs"]
+mod handshake;
+
 use std::io::{BufRead, BufReader};
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
@@ -19,6 +22,12 @@ const CHECKS: &[Check] = &[
     Check { name: "ch00_the_command_is_executed", new: true, needs: &[], run: command_is_executed },
     Check { name: "ch00_exit_code_is_the_commands", new: true, needs: &[], run: exit_code },
     Check { name: "ch00_death_by_signal_is_128_plus_n", new: true, needs: &[], run: death_by_signal },
+    Check {
+        name: "ch00_nothing_runs_before_the_parent_says_so",
+        new: true,
+        needs: &[],
+        run: handshake::held,
+    },
     Check { name: "ch00_missing_command_is_127_and_named", new: true, needs: &[], run: missing },
     Check { name: "ch00_not_executable_is_126_with_its_errno", new: true, needs: &[], run: not_executable },
     Check { name: "ch00_engine_failure_is_125", new: true, needs: &[], run: engine_failure },

@@ -24,9 +24,11 @@ impl Root for Chroot {
 
     // ANCHOR: switch
     fn switch(&self, k: &Kernel, _: Option<OwnedFd>) -> Result<()> {
+        // ANCHOR: task-chroot
         k.why("paths that begin with / begin here from now on").chroot(&self.rootfs)?;
         k.why("chroot moves only /, not where we stand: a working directory left outside is a way out")
             .chdir(Path::new("/"))
+        // ANCHOR_END: task-chroot
     }
     // ANCHOR_END: switch
 }

@@ -12,6 +12,7 @@ use ch00_process::launch::Launch;
 use ch00_process::wait::Ended;
 use ch01_chroot::borrow::OneId;
 use ch01_chroot::chroot::Chroot;
+use ch01_chroot::escape::Escape;
 use ch01_chroot::{as_root, base, rootfs};
 use clap::{Parser, Subcommand};
 use nix::unistd::geteuid;
@@ -43,6 +44,9 @@ struct Run {
     /// Run as root, by sudo
     #[arg(long)]
     root: bool,
+    /// Leave the new root again before the command runs, to see that chroot(2) is no wall
+    #[arg(long)]
+    escape: bool,
     #[command(flatten)]
     watch: Watch,
     /// The command and its arguments
@@ -74,13 +78,13 @@ fn main() -> ExitCode {
     keyboard::tell_end("ch01-chroot", ended, &mut std::io::stderr()).into()
 }
 
-fn run(Run { rootfs, root, watch, command }: Run) -> Result<Ended, Failure> {
+fn run(Run { rootfs, root, escape, watch, command }: Run) -> Result<Ended, Failure> {
     if root {
         as_root::become_root()?;
     }
     let k = watch.kernel(Box::new(std::io::stderr()))?;
     let chroot = Chroot { rootfs: rootfs::find(rootfs.as_deref())? };
-    let launch = Launch::new(Command::inheriting(command)?);
+    let launch = Launch::new(Command::inheriting(command)?).with(escape.then_some(Escape));
     if geteuid().is_root() {
         return launch.root(chroot).run(&k);
     }
@@ -100,7 +104,13 @@ fn first_container() -> Result<Ended, Failure> {
     Launch::new(Command::inheriting(look())?).run(&k).map(drop)?;
     let rootfs = rootfs::find(None)?;
     let _ = writeln!(std::io::stdout(), "Inside, with another root directory ({}):", rootfs.display());
-    let ended = run(Run { rootfs: Some(rootfs), root: false, watch: Watch::default(), command: look() })?;
+    let ended = run(Run {
+        rootfs: Some(rootfs),
+        root: false,
+        escape: false,
+        watch: Watch::default(),
+        command: look(),
+    })?;
     let _ =
         writeln!(std::io::stdout(), "The same kernel, another system: that is half of a container already.");
     let _ = writeln!(std::io::stdout(), "Go in: ch01-chroot run sh      The story: book/src/ch01-chroot.md");

@@ -13,6 +13,7 @@ use crate::base;
 /// # Errors
 /// Not there, not a directory, empty, not readable, or the base can't be made; each with what to do.
 pub fn find(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    // ANCHOR: task-systems
     match named {
         Some(path) => look(path),
         None => base::ensure_default().map_err(|error| {
@@ -23,6 +24,7 @@ pub fn find(named: Option<&Path>) -> Result<PathBuf, Failure> {
             )
         }),
     }
+    // ANCHOR_END: task-systems
 }
 
 fn look(path: &Path) -> Result<PathBuf, Failure> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use checks::attempt::{Cell, attempt};
+use checks::canary::Canary;
 use checks::drive::{Visit, contained, run};
 use checks::finding::Finding;
 use checks::need::Need;
@@ -26,6 +27,9 @@ const CHECKS: &[Check] = &[
     Check { name: "ch01_host_files_have_no_path", new: true, needs: CHROOT, run: host_files },
     Check { name: "ch01_one_path_holds_two_versions", new: true, needs: CHROOT, run: two_versions },
     Check { name: "ch01_a_second_chroot_breaks_out", new: false, needs: CHROOT, run: escape },
+    Check { name: "ch01_escape_reads_the_canary", new: false, needs: CHROOT, run: own_escape },
+    Check { name: "ch01_base_has_what_its_programs_need", new: false, needs: CHROOT, run: base_runs },
+    Check { name: "ch01_no_open_directory_comes_along", new: false, needs: CHROOT, run: no_directory },
     Check { name: "ch01_missing_rootfs_is_named", new: false, needs: &[], run: missing_rootfs },
     Check { name: "ch01_rootfs_that_is_a_file_is_named", new: false, needs: &[], run: rootfs_is_a_file },
     Check { name: "ch01_command_missing_inside_is_127", new: false, needs: CHROOT, run: missing_inside },
@@ -154,6 +158,84 @@ fn escape(stage: &Stage) -> Result<(), Finding> {
         meaning: "either the root isn't changed by chroot(2), or the command lost CAP_SYS_CHROOT",
         look: "ch01-chroot run --rootfs DIR -- probe try chroot-escape",
         read: "book: chapter 01, 'break it'; chroot(2)",
+        ..Finding::default()
+    })
+}
+
+/// The same way out, as the stage's own code: what runs after it reads the host's files.
+fn own_escape(stage: &Stage) -> Result<(), Finding> {
+    let canary = Canary::new("roll-call", stage)?;
+    let file = canary.facts.file.to_string_lossy().into_owned();
+    let inside = run(stage, &[], &["cat", &file])?.stdout;
+    let out = run(stage, &["--escape"], &["cat", &file])?.stdout;
+    if !inside.contains(&canary.secret) && out.contains(&canary.secret) {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: format!(
+            "a file of the host was read: without --escape {}, with it {}",
+            inside.contains(&canary.secret),
+            out.contains(&canary.secret)
+        ),
+        expected: "with --escape, and only with it",
+        meaning: "a second chroot below, `..` up from where one stands, and a third: then / is the host's again",
+        look: "ch01-chroot run --explain --escape ls /",
+        read: "book: chapter 01, 'break it'; chroot(2)",
+        ..Finding::default()
+    })
+}
+
+/// The stage's own base, not the one that all checks share: a program starts there, so its loader and libraries are there.
+fn base_runs(stage: &Stage) -> Result<(), Finding> {
+    let binary = stage.binary().ok_or_else(|| anyhow::anyhow!("no stage"))?;
+    let folder = tempfile_in_checks()?;
+    let made = Command::new(binary)
+        .arg("base")
+        .arg(folder.join("base"))
+        .env("BOXROOM_PROBE", probe::staged()?)
+        .env("BOXROOM_RUN", checks::stage::folder()?.join("run"))
+        .output()?;
+    let ended = run(&stage.on(&folder.join("base")), &[], &["sh", "-c", "exit 7"])?;
+    fs::remove_dir_all(&folder)?;
+    if made.status.success() && ended.code == 7 {
+        return Ok(());
+    }
+    let said =
+        ended.stderr.lines().next().unwrap_or_default().split(" = ").last().unwrap_or_default().to_string();
+    Err(Finding {
+        seen: format!(
+            "the base was made: {}; sh -c 'exit 7' in it ended with {} {said}",
+            made.status.success(),
+            ended.code
+        ),
+        expected: "sh runs in the base, and its 7 comes back",
+        meaning: "a program names a loader and libraries; inside, those paths have to lead to them (ENOENT means the loader too)",
+        look: "ch01-chroot base DIR; ch01-chroot run --rootfs DIR sh -c 'exit 7'; ldd DIR/bin/sh",
+        read: "book: chapter 01, 'something like a system'; ld.so(8)",
+        ..Finding::default()
+    })
+}
+
+/// An open directory outside is a way out that no path is needed for.
+fn no_directory(stage: &Stage) -> Result<(), Finding> {
+    let visit = Visit::begin(stage, &[])?;
+    let mut open = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{}/fd", visit.present.pid))? {
+        let entry = entry?;
+        if fs::metadata(entry.path()).is_ok_and(|file| file.is_dir()) {
+            open.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    visit.end()?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: format!("the command has {} open directories", open.len()),
+        expected: "none: every descriptor of ours is closed by the exec",
+        meaning: "fchdir to an open directory outside, and `..` from there climbs the host's tree",
+        look: "ch01-chroot run ls -l /proc/self/fd  (with a proc mounted), or ls -l /proc/PID/fd outside",
+        read: "book: chapter 01, 'break it'; fchdir(2), CVE-2024-21626",
         ..Finding::default()
     })
 }

@@ -20,6 +20,7 @@ pub mod only;
 pub mod pids;
 pub mod pivot;
 pub mod proc;
+pub mod reaper;
 pub mod run;
 pub mod seal;
 pub mod subid;

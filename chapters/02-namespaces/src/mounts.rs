@@ -25,8 +25,10 @@ impl Mechanism for Mounts {
 
     // ANCHOR: open
     fn open(&self, k: &Kernel, _: &mut Handed) -> Result<()> {
+        // ANCHOR: task-private
         k.why("systemd shares all mounts: without this, each mount made here would appear on the host")
             .mount_private("/")
+        // ANCHOR_END: task-private
     }
     // ANCHOR_END: open
 }

@@ -14,8 +14,10 @@ impl Mechanism for Pids {
     type Opened = ();
 
     fn prepare(&mut self, _: &Kernel, birth: &mut Birth) -> Result<()> {
+        // ANCHOR: task-pid
         birth.needs(CloneFlags::CLONE_NEWPID);
         Ok(())
+        // ANCHOR_END: task-pid
     }
 
     fn open(&self, _: &Kernel, _: &mut Handed) -> Result<()> {

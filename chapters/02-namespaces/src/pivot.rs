@@ -49,11 +49,13 @@ impl Root for Pivot {
     // ANCHOR: switch
     fn switch(&self, k: &Kernel, root: Option<OwnedFd>) -> Result<()> {
         let Some(root) = root else { return Ok(()) };
+        // ANCHOR: task-pivot
         k.why("on top of the host's root, where it hides it").move_mount(root.as_fd(), "/")?;
         k.why("stand in it: / still means the old root for this process").fchdir(root.as_fd())?;
         k.why("old and new change places; the old one ends up on top of the new").pivot_root(".", ".")?;
         k.why("and is taken away: from here no path leads to the host").umount_detach(".")?;
         k.why("stand in the new root").chdir(Path::new("/"))
+        // ANCHOR_END: task-pivot
     }
     // ANCHOR_END: switch
 }

@@ -20,12 +20,14 @@ impl Mechanism for Proc {
 
     // ANCHOR: open
     fn open(&self, k: &Kernel, _: &mut Handed) -> Result<OwnedFd> {
+        // ANCHOR: task-proc
         let context = k.why("a proc that shows the pids of this namespace").fsopen("proc")?;
         k.why("made now, while the host's proc is visible").fsconfig_create(context.as_fd())?;
         let quiet = MountAttrFlags::MOUNT_ATTR_NOSUID
             | MountAttrFlags::MOUNT_ATTR_NODEV
             | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         k.why("attached nowhere yet").fsmount(context.as_fd(), quiet)
+        // ANCHOR_END: task-proc
     }
     // ANCHOR_END: open
 

@@ -21,6 +21,7 @@ use crate::only::Rooms;
 use crate::pids::Pids;
 use crate::pivot::Pivot;
 use crate::proc::Proc;
+use crate::reaper;
 use crate::seal::{Seal, User, parse_user};
 use crate::sys::Sys;
 use crate::time::{Time, parse_span};
@@ -108,7 +109,7 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
 
     // ANCHOR: launch
     Launch::new(command)
-        .init(options.init)
+        .init(options.init.then_some(reaper::stay))
         .with(map.map(|map| Users { map }))
         .with(rooms.mnt.then_some(Mounts))
         .with(rooms.pid.then_some(Pids))

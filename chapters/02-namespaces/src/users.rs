@@ -76,6 +76,7 @@ impl Mechanism for Users {
     // ANCHOR: supervise
     /// The kernel lets nobody write these maps from inside with more than one id: the host does it.
     fn supervise(&mut self, k: &Kernel, child: &mut Child<'_>) -> Result<()> {
+        // ANCHOR: task-users
         match self.map {
             Map::OneId => map_one_id(k, child),
             Map::Lent { uids, gids } => {
@@ -93,6 +94,7 @@ impl Mechanism for Users {
                 k.why("groups alike").write(&file("gid_map"), &map)
             }
         }
+        // ANCHOR_END: task-users
     }
     // ANCHOR_END: supervise
 

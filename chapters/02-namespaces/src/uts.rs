@@ -35,7 +35,9 @@ impl Mechanism for Uts {
 
     // ANCHOR: enter
     fn enter(&self, k: &Kernel, (): ()) -> Result<()> {
+        // ANCHOR: task-uts
         k.why("the name is this namespace's, not the machine's").sethostname(&self.hostname)
+        // ANCHOR_END: task-uts
     }
     // ANCHOR_END: enter
 }

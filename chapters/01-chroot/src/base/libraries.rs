@@ -77,6 +77,7 @@ fn needs(program: &Path, tree: DependencyTree) -> Result<Needs> {
     let searched = loader.as_ref().and_then(|file| fs::canonicalize(file).ok()?.parent().map(Path::to_owned));
     let mut libraries: Vec<_> = tree.libraries.into_values().collect();
     libraries.sort_by(|a, b| a.name.cmp(&b.name));
+    // ANCHOR: task-libraries
     let mut files: Vec<PathBuf> = loader.into_iter().collect();
     for library in libraries {
         // The C library names the loader too, which is in memory already when the name is looked up.
@@ -89,6 +90,7 @@ fn needs(program: &Path, tree: DependencyTree) -> Result<Needs> {
         files.push(library.path);
     }
     Ok(Needs { files, searched })
+    // ANCHOR_END: task-libraries
 }
 // ANCHOR_END: named_by
 

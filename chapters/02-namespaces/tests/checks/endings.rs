@@ -9,8 +9,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 pub(crate) fn init(stage: &Stage) -> Result<(), Finding> {
-    // The inner shell ends at once: its child is an orphan, and process 1's. When it ends, who waits for it?
-    const ORPHAN: &str = "sh -c 'sleep 0.1 & exit'; sleep 0.4; cat /proc/[0-9]*/stat";
+    // The inner shell ends at once: its fifty children are orphans, and process 1's. They end together: who waits for
+    // all of them, when one signal may stand for many?
+    const ORPHAN: &str = "sh -c 'n=0; while [ $n -lt 50 ]; do sleep 0.2 & n=$((n+1)); done; exit'; sleep 0.5; cat /proc/[0-9]*/stat";
     let inside = run(stage, &["--init"], &["sh", "-c", ORPHAN])?;
     let zombies = inside.stdout.lines().filter(|line| line.contains(") Z ")).count();
     let listed = inside.stdout.lines().any(|line| line.starts_with("1 ("));

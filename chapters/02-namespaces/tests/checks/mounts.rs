@@ -16,7 +16,26 @@ pub(crate) fn arrive(stage: &Stage) -> Result<(), Finding> {
 pub(crate) fn only_mnt(stage: &Stage) -> Result<(), Finding> {
     let stage = stage.without_rootfs();
     contained_by(&stage, &["--only", "mnt"], "mount-leaves", shared())?;
-    contained_by(&stage, &["--only", "mnt"], "mount-arrives", shared())
+    contained_by(&stage, &["--only", "mnt"], "mount-arrives", shared())?;
+    let visit = Visit::begin(&stage, &["--only", "mnt"])?;
+    let tied = tied(&visit);
+    visit.end()?;
+    if tied.is_empty() {
+        return Ok(());
+    }
+    let seen = format!("/ is cut off, and {} of the mounts below it are not", tied.len());
+    Err(Finding { seen, ..shared() })
+}
+
+/// The mounts of the command that are in touch with others, by the optional fields of mountinfo: `shared:N` both ways,
+/// `master:N` from the host inwards.
+fn tied(visit: &Visit) -> Vec<String> {
+    let lines = visit.present.mountinfo.lines();
+    let optional = |line: &&str| {
+        let fields = line.split(" - ").next().unwrap_or(line);
+        fields.contains(" shared:") || fields.contains(" master:")
+    };
+    lines.filter(optional).filter_map(|line| line.split(' ').nth(4)).map(String::from).collect()
 }
 
 fn shared() -> Finding {
@@ -32,11 +51,7 @@ fn shared() -> Finding {
 pub(crate) fn propagation(stage: &Stage) -> Result<(), Finding> {
     let visit = Visit::begin(stage, &[])?;
     let own = visit.present.has_own("mnt")?;
-    // Optional fields of mountinfo: `shared:N` both ways, `master:N` from the host inwards.
-    let tied = visit.present.mountinfo.lines().any(|line| {
-        let fields = line.split(" - ").next().unwrap_or(line);
-        fields.contains(" shared:") || fields.contains(" master:")
-    });
+    let tied = !tied(&visit).is_empty();
     visit.end()?;
     if own && !tied {
         return Ok(());

@@ -1,0 +1,262 @@
+//! `cargo workshop check`: the verdict of the chapter's checks on the learner's copy, task by task.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail};
+use checks::learner::{self, Outcome, Verdict};
+use lesson::blank;
+use lesson::exercise::Task;
+use serde_json::json;
+
+use super::beside::beside;
+use super::desk::Desk;
+use super::progress::Progress as Done;
+use super::question;
+use crate::ink::Ink;
+use crate::progress::Progress;
+
+/// How a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// All its checks have passed.
+    Proven,
+    /// It isn't written yet.
+    NotYet,
+    /// Written, and a check says no.
+    Failed,
+    /// Written, and this machine can't try a check of it.
+    NotTried,
+}
+
+impl State {
+    /// Its word, as `--json` has it too.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::NotYet => "not yet",
+            Self::Failed => "FAILED",
+            Self::NotTried => "NOT TRIED",
+        }
+    }
+}
+
+/// Checks the chapter and tells it. The exit code is 0 where every core task is proven.
+///
+/// # Errors
+/// The exercise doesn't compile (the compiler's own message), or the checks can't be run at all.
+pub fn run(
+    out: &mut impl Write,
+    progress: &mut Progress<impl Write + Send>,
+    ink: Ink,
+    wanted: Option<&str>,
+    json: bool,
+) -> Result<ExitCode> {
+    let desk = Desk::started(wanted)?;
+    let verdicts = verdicts(&desk, progress)?;
+    let states: Vec<State> = desk.exercise.tasks.iter().map(|task| state(&desk, task, &verdicts)).collect();
+    let chapter = desk.chapter.name.clone();
+    Done::change(&desk.chapter.exercises(), |progress| {
+        progress.current = Some(chapter.clone());
+        for (task, state) in desk.exercise.tasks.iter().zip(&states) {
+            progress.of_mut(&chapter, &task.name).proven = *state == State::Proven;
+        }
+    })?;
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&as_json(&desk, &states, &verdicts))?)?;
+    } else {
+        tell(out, ink, &desk, &states, &verdicts)?;
+    }
+    let done =
+        desk.exercise.tasks.iter().zip(&states).all(|(task, state)| !task.core || *state == State::Proven);
+    Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds the learner's copy, and runs the chapter's checks on it.
+fn verdicts(desk: &Desk, progress: &mut Progress<impl Write + Send>) -> Result<Vec<Verdict>> {
+    progress.begin("building your copy")?;
+    // Here already, so that a compiler's message is told once and whole.
+    if let Err(error) = learner::lent(&desk.chapter, &desk.exercise, &desk.chapter.learners()) {
+        bail!("{}", in_learners_words(desk, &format!("{error:#}")));
+    }
+    let package = format!("ch{}", desk.chapter.name);
+    let checks = probe::build_test(&package, "checks")?;
+    progress.end("done")?;
+    progress.begin("checking it from outside")?;
+    let told = probe::target_dir()?.join(format!("verdicts-{}.json", std::process::id()));
+    let ran = Command::new(checks)
+        .current_dir(probe::workspace())
+        .env("BOXROOM_EXERCISE", desk.chapter.learners())
+        .env("BOXROOM_VERDICTS", &told)
+        .stdin(Stdio::null())
+        .output()
+        .context("could not start the chapter's checks")?;
+    let text = std::fs::read(&told);
+    let _ = std::fs::remove_file(&told);
+    let Ok(text) = text else {
+        bail!(
+            "the checks ended with {} and told nothing:\n{}",
+            ran.status,
+            String::from_utf8_lossy(&ran.stderr)
+        );
+    };
+    let verdicts: Vec<Verdict> = serde_json::from_slice(&text)?;
+    progress.end(&format!("{} checks", verdicts.len()))?;
+    Ok(verdicts)
+}
+
+/// The compiler names files of the lent copy; the learner's have the same names in another folder. Then the task.
+fn in_learners_words(desk: &Desk, message: &str) -> String {
+    let lent = format!("lent{}/", desk.chapter.name);
+    let message = message.replace(&lent, &format!("exercises/ex{}/", desk.chapter.name));
+    let files: Vec<&str> =
+        message.lines().filter_map(|line| line.trim().strip_prefix("--> ")?.split(':').next()).collect();
+    let task = desk.numbered().find(|(_, task)| {
+        task.blanks.iter().any(|blank| files.iter().any(|file| file.ends_with(&blank.file)))
+    });
+    let task = match task {
+        Some((number, task)) => format!("\n  it is task {number} ({}): {}", task.name, task.title),
+        None => String::new(),
+    };
+    format!("your copy doesn't compile yet; the compiler says:\n{}{task}", message.trim_end())
+}
+
+fn state(desk: &Desk, task: &Task, verdicts: &[Verdict]) -> State {
+    if desk.is_open(task) {
+        return State::NotYet;
+    }
+    let mine: Vec<Outcome> = verdicts
+        .iter()
+        .filter(|verdict| task.checks.contains(&verdict.check))
+        .map(|verdict| verdict.outcome)
+        .collect();
+    if mine.contains(&Outcome::Failed) {
+        State::Failed
+    } else if mine.contains(&Outcome::NotYet) {
+        State::NotYet
+    } else if mine.contains(&Outcome::Passed) {
+        // What a check of it needs another machine or user for is counted in the last line.
+        State::Proven
+    } else {
+        State::NotTried
+    }
+}
+
+fn tell(out: &mut impl Write, ink: Ink, desk: &Desk, states: &[State], verdicts: &[Verdict]) -> Result<()> {
+    let digits = desk.chapter.digits();
+    writeln!(out, "\n{}", ink.bold(&format!("{}: {}", desk.chapter.name, desk.exercise.title)))?;
+    for ((number, task), state) in desk.numbered().zip(states) {
+        let word = format!("{:9}", state.word());
+        let word = match state {
+            State::Proven => ink.green(&word),
+            State::Failed => ink.red(&word),
+            State::NotYet | State::NotTried => ink.yellow(&word),
+        };
+        let optional = if task.core { "" } else { " (optional)" };
+        writeln!(out, "  {number} {:12} {word}  {}{optional}", task.name, task.title)?;
+    }
+    for ((number, task), _) in desk.numbered().zip(states).filter(|(_, state)| **state == State::Failed) {
+        for verdict in
+            verdicts.iter().filter(|v| v.outcome == Outcome::Failed && task.checks.contains(&v.check))
+        {
+            writeln!(out, "\n{}  task {number} ({}), {}", ink.red("FAILED"), task.name, verdict.check)?;
+            for line in verdict.text.trim().lines() {
+                writeln!(out, "  {line}")?;
+            }
+        }
+    }
+    // A check that belongs to no task passed on the reference's lines: it fails where the learner's broke something.
+    let told =
+        |verdict: &&Verdict| desk.exercise.tasks.iter().all(|task| !task.checks.contains(&verdict.check));
+    for verdict in verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Failed).filter(told) {
+        writeln!(out, "\n{}  {} (it held before your lines)", ink.red("FAILED"), verdict.check)?;
+        for line in verdict.text.trim().lines() {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    for ((number, task), _) in desk.numbered().zip(states).filter(|((_, task), state)| {
+        **state == State::Proven && !desk.progress.of(&desk.chapter.name, &task.name).proven
+    }) {
+        passed(out, ink, desk, (number, task))?;
+    }
+    writeln!(out, "\n{}", last_line(ink, desk, states, verdicts))?;
+    if let Some(((number, task), _)) =
+        desk.numbered().zip(states).find(|((_, task), state)| task.core && **state != State::Proven)
+    {
+        writeln!(
+            out,
+            "next: task {number} ({}), {} min; cargo workshop hint {digits} {}",
+            task.name, task.minutes, task.name
+        )?;
+    } else {
+        writeln!(out, "every core task is proven: cargo workshop next")?;
+    }
+    Ok(())
+}
+
+/// A task has passed for the first time: the prediction comes back, the reference stands beside, and it is broken again.
+fn passed(out: &mut impl Write, ink: Ink, desk: &Desk, (number, task): (usize, &Task)) -> Result<()> {
+    writeln!(out, "\n{} task {number} ({})", ink.green("proven:"), task.name)?;
+    question::settle(out, ink, &task.predict, desk.progress.of(&desk.chapter.name, &task.name).predicted)?;
+    for open in &task.blanks {
+        let read = |folder: &Path| {
+            let text = std::fs::read_to_string(folder.join(&open.file)).unwrap_or_default();
+            blank::body(&text, &open.anchor).unwrap_or_default()
+        };
+        let (mine, theirs) = (read(&desk.chapter.learners()), read(&desk.chapter.reference()));
+        let width = super::hint::width();
+        out.write_all(
+            beside(("yours", &mine), (&format!("the reference, {}", open.file), &theirs), width).as_bytes(),
+        )?;
+    }
+    writeln!(out, "  {} {}", ink.bold("break it again:"), crate::ink::wrap(task.break_it.trim(), 100, 2))?;
+    if let Some(row) = &task.breaks {
+        writeln!(
+            out,
+            "  which cell of the ladder turns ESCAPED then? (cargo workshop ladder --all; it is in the row of `{row}`)"
+        )?;
+    }
+    Ok(())
+}
+
+/// What could not be tried is never done: it is counted, with the reason and the cure.
+fn last_line(ink: Ink, desk: &Desk, states: &[State], verdicts: &[Verdict]) -> String {
+    let core = desk.exercise.tasks.iter().filter(|task| task.core).count();
+    let proven = desk
+        .exercise
+        .tasks
+        .iter()
+        .zip(states)
+        .filter(|(task, state)| task.core && **state == State::Proven)
+        .count();
+    let count = |outcome| verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
+    let mut line = format!(
+        "{proven} of {core} core tasks; {} checks proven, {} failed, {} not yet",
+        count(Outcome::Passed),
+        count(Outcome::Failed),
+        count(Outcome::NotYet)
+    );
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for verdict in verdicts.iter().filter(|verdict| verdict.outcome == Outcome::NotTried) {
+        *reasons.entry(verdict.text.as_str()).or_default() += 1;
+    }
+    for (why, times) in reasons {
+        line.push_str(&format!(", {}: {why}", ink.yellow(&format!("{times} NOT TRIED"))));
+    }
+    line
+}
+
+fn as_json(desk: &Desk, states: &[State], verdicts: &[Verdict]) -> serde_json::Value {
+    let tasks: Vec<_> = desk
+        .numbered()
+        .zip(states)
+        .map(|((number, task), state)| {
+            let checks: Vec<_> = verdicts.iter().filter(|v| task.checks.contains(&v.check)).collect();
+            json!({ "number": number, "name": task.name, "core": task.core, "state": state.word(), "checks": checks })
+        })
+        .collect();
+    json!({ "chapter": desk.chapter.name, "tasks": tasks })
+}
