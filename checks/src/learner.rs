@@ -15,6 +15,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
+use crate::limit;
 use crate::stage::Stage;
 use crate::table::Check;
 
@@ -130,6 +131,13 @@ pub fn lent(chapter: &Chapter, exercise: &Exercise, folder: &Path) -> Result<Pat
 /// Keeps how a check ended, for [`write_verdicts`].
 pub fn keep(check: &str, ended: &Result<(), Finding>) {
     let (outcome, text) = match ended {
+        Err(finding) if limit::is_over() => {
+            let seconds = limit::PATIENCE.as_secs();
+            let text = format!(
+                "seen:     no end after {seconds} s: an endless loop, or a wait for nobody\n{finding}"
+            );
+            (Outcome::Failed, text)
+        }
         Ok(()) => (Outcome::Passed, String::new()),
         Err(finding) if finding.is_not_yet => (Outcome::NotYet, finding.seen.clone()),
         Err(Finding { untried: Some(why), .. }) => (Outcome::NotTried, why.clone()),

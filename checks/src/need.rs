@@ -19,6 +19,8 @@ pub enum Need {
     Range,
     /// The time for a slow check; only where it is asked for.
     Mutants,
+    /// The same, for tests that build a learner's copy.
+    Exercises,
 }
 
 impl Need {
@@ -31,6 +33,7 @@ impl Need {
             Self::UserNamespace => "userns",
             Self::Range => "subuid",
             Self::Mutants => "mutants",
+            Self::Exercises => "exercises",
         }
     }
 
@@ -46,6 +49,10 @@ impl Need {
             Self::Range => (
                 Profile::here() == Profile::Range,
                 "this user has no range of ids; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME",
+            ),
+            Self::Exercises => (
+                is_required("exercises"),
+                "slow: it builds a learner's copy; BOXROOM_REQUIRE=exercises runs it",
             ),
             Self::Mutants => {
                 (is_required("mutants"), "slow: each mutant is a build; BOXROOM_REQUIRE=mutants runs it")

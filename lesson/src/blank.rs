@@ -57,7 +57,7 @@ pub fn cut(source: &str, blank: &Blank, number: usize) -> Result<String> {
     if !blank.uses.is_empty() {
         skeleton.push_str(&format!("{indent}let _ = ({},); // goes with the next line\n", blank.uses));
     }
-    skeleton.push_str(&format!("{indent}todo!({:?})\n", format!("task {number}: {}", blank.todo)));
+    skeleton.push_str(&format!("{indent}todo!({:?});\n", format!("task {number}: {}", blank.todo)));
     with_body(source, &blank.anchor, &skeleton)
 }
 

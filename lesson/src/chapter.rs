@@ -1,9 +1,20 @@
 //! Which chapter is meant, and where what belongs to it stands.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+
+/// Where the learner's copies are: `exercises/` of the checkout, or what `BOXROOM_EXERCISES` names, for a checkout that can't
+/// be written and for tests.
+#[must_use]
+pub fn exercises(top: &Path) -> PathBuf {
+    match env::var_os("BOXROOM_EXERCISES") {
+        Some(folder) if !folder.is_empty() => folder.into(),
+        _ => top.join("exercises"),
+    }
+}
 
 /// A chapter that has an exercise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +86,13 @@ impl Chapter {
     /// The workspace of the learner's copies. git ignores it.
     #[must_use]
     pub fn exercises(&self) -> PathBuf {
-        self.top.join("exercises")
+        exercises(&self.top)
+    }
+
+    /// Whether they stand at their usual place in the checkout.
+    #[must_use]
+    pub fn is_at_home(&self) -> bool {
+        self.exercises() == self.top.join("exercises")
     }
 
     /// The learner's own copy.

@@ -26,14 +26,13 @@ impl Copy {
     }
 }
 
-/// The workspace's `Cargo.toml`: what the house's root manifest says for all crates, with its paths as seen from a
-/// folder that is `depth` below the top. What a skeleton leaves unused is no fault of the learner's.
+/// The workspace's `Cargo.toml`: what the house's root manifest says for all crates, with `up` before its paths: the way
+/// from there to the top, `../` or the whole path. What a skeleton leaves unused is no fault of the learner's.
 #[must_use]
-pub fn workspace(root: &str, depth: usize) -> String {
+pub fn workspace(root: &str, up: &str) -> String {
     let mut out =
         String::from("# Made by cargo workshop from the Cargo.toml at the top. A workspace of its own.\n");
     out.push_str("[workspace]\nresolver = \"3\"\nmembers = [\"*-*\"]\n");
-    let up = "../".repeat(depth);
     for (head, body) in sections(root) {
         let kept = ["[workspace.package]", "[workspace.dependencies]", "[workspace.lints.", "[profile."];
         if !kept.iter().any(|start| head.starts_with(start)) {
@@ -74,14 +73,17 @@ pub fn package(chapter: &Chapter, manifest: &str, copy: Copy) -> String {
 }
 
 /// cargo's configuration for the learner's workspace: never online, and `cargo workshop` from anywhere in it. An alias is
-/// words between spaces, so a checkout whose path holds one goes without.
+/// words between spaces, so a checkout whose path holds one goes without. `target`: where it isn't found by looking upwards.
 #[must_use]
-pub fn configuration(top: &Path) -> String {
+pub fn configuration(top: &Path, target: Option<&Path>) -> String {
     let manifest = top.join("Cargo.toml").display().to_string();
     let mut text = String::from("# Made by cargo workshop.\n[net]\noffline = true\n");
     if !manifest.contains(char::is_whitespace) {
         let alias = format!("run --quiet --manifest-path {manifest} --package workshop --");
         text.push_str(&format!("\n[alias]\nworkshop = {alias:?}\n"));
+    }
+    if let Some(target) = target {
+        text.push_str(&format!("\n[build]\ntarget-dir = {:?}\n", target.display().to_string()));
     }
     text
 }
@@ -108,7 +110,7 @@ mod tests {
 
     #[test]
     fn lesson_a_workspace_takes_over_what_is_for_all() {
-        let made = workspace(ROOT, 1);
+        let made = workspace(ROOT, "../");
         assert!(made.contains("ch00-process = { path = \"../chapters/00-process\" }"), "{made}");
         assert!(made.contains("dead_code = \"allow\""), "{made}");
         assert!(!made.contains("boxroom\"\n") && !made.contains("members = [\"a\"]"), "{made}");

@@ -13,15 +13,21 @@ use crate::file;
 use crate::manifest::{self, Copy};
 
 /// Writes the learner's copy: the reference with the bodies of the tasks from number `from` on cut out, the checks beside
-/// it, and the workspace around it. Never over a copy that is there: [`crate::chapter::Chapter::is_started`] is for the
+/// it, and the workspace around it, which builds into `target`. Never over a copy that is there: [`crate::chapter::Chapter::is_started`] is for the
 /// caller to ask.
 ///
 /// # Errors
 /// A blank's markers are missing in the reference, or the checkout can't be written.
-pub fn write(chapter: &Chapter, exercise: &Exercise, from: usize, readme: &str) -> Result<PathBuf> {
+pub fn write(
+    chapter: &Chapter,
+    exercise: &Exercise,
+    from: usize,
+    readme: &str,
+    target: &Path,
+) -> Result<PathBuf> {
     let reference = chapter.reference();
     let folder = chapter.learners();
-    workspace(chapter)?;
+    workspace(chapter, target)?;
     for (path, text) in sources(chapter)? {
         file::write(&folder.join(&path), &with_blanks(exercise, from, &path, text)?)?;
     }
@@ -58,8 +64,7 @@ pub fn lend(chapter: &Chapter, exercise: &Exercise, learners: &Path, target: &Pa
     let all = target.join("lent");
     let folder = all.join(Copy::Lent.package(chapter));
     let root = text(&chapter.top.join("Cargo.toml"))?;
-    let up = target.strip_prefix(&chapter.top).map_or(0, |path| path.components().count());
-    let here = if up > 0 { manifest::workspace(&root, up + 1) } else { absolute(&root, &chapter.top) };
+    let here = manifest::workspace(&root, &whole(&chapter.top));
     file::write(&all.join("Cargo.toml"), here.as_bytes())?;
     if !all.join("Cargo.lock").is_file() {
         file::write(&all.join("Cargo.lock"), text(&chapter.top.join("Cargo.lock"))?.as_bytes())?;
@@ -99,14 +104,17 @@ pub fn is_open(task: &Task, learners: &Path) -> bool {
 }
 
 /// What stands around the learner's copies: manifest, lock, cargo's configuration, the editor's.
-fn workspace(chapter: &Chapter) -> Result<()> {
+fn workspace(chapter: &Chapter, target: &Path) -> Result<()> {
     let all = chapter.exercises();
     let root = text(&chapter.top.join("Cargo.toml"))?;
-    file::write(&all.join("Cargo.toml"), manifest::workspace(&root, 1).as_bytes())?;
+    let up = if chapter.is_at_home() { "../".into() } else { whole(&chapter.top) };
+    file::write(&all.join("Cargo.toml"), manifest::workspace(&root, &up).as_bytes())?;
     if !all.join("Cargo.lock").is_file() {
         file::write(&all.join("Cargo.lock"), text(&chapter.top.join("Cargo.lock"))?.as_bytes())?;
     }
-    file::write(&all.join(".cargo/config.toml"), manifest::configuration(&chapter.top).as_bytes())?;
+    let target = (!chapter.is_at_home()).then_some(target);
+    let configuration = manifest::configuration(&chapter.top, target);
+    file::write(&all.join(".cargo/config.toml"), configuration.as_bytes())?;
     // rust-analyzer finds only the workspace at the top, which leaves this one out.
     let editor = "{\n    \"rust-analyzer.linkedProjects\": [\"Cargo.toml\"],\n    \"rust-analyzer.check.command\": \"check\"\n}\n";
     file::write(&all.join(".vscode/settings.json"), editor.as_bytes())
@@ -135,9 +143,9 @@ fn with_blanks(exercise: &Exercise, from: usize, path: &Path, bytes: Vec<u8>) ->
     Ok(bytes)
 }
 
-/// A target folder outside of the checkout: then the paths are whole.
-fn absolute(root: &str, top: &Path) -> String {
-    manifest::workspace(root, 0).replace("path = \"", &format!("path = \"{}/", top.display()))
+/// The top's whole path, for what doesn't stand at its usual place below it.
+fn whole(top: &Path) -> String {
+    format!("{}/", top.display())
 }
 
 fn text(path: &Path) -> Result<String> {

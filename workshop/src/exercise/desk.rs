@@ -25,7 +25,7 @@ impl Desk {
     /// There is no such chapter, or none was started.
     pub fn at(wanted: Option<&str>) -> Result<Self> {
         let top = probe::workspace();
-        let progress = Progress::read(&top.join("exercises"))?;
+        let progress = Progress::read(&lesson::chapter::exercises(top))?;
         let Some(wanted) = wanted.or(progress.current.as_deref()) else {
             bail!("no chapter was started yet\n  try:   cargo workshop start 00");
         };

@@ -18,7 +18,7 @@ use crate::ink::Ink;
 /// No chapter is done, or the house doesn't build with the learner's.
 pub fn run(out: &mut impl Write, ink: Ink, ladder: bool) -> Result<ExitCode> {
     let top = probe::workspace();
-    let progress = Progress::read(&top.join("exercises"))?;
+    let progress = Progress::read(&lesson::chapter::exercises(top))?;
     let mut own = Vec::new();
     for chapter in Chapter::all(top)?.into_iter().filter(Chapter::is_started) {
         let exercise = Exercise::of(&chapter.reference())?;

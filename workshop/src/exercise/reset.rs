@@ -45,7 +45,13 @@ pub fn run(out: &mut impl Write, ink: Ink, wanted: Option<&str>, task: Option<&s
         None => {
             // What isn't the chapter's goes too: it is in the copy that was kept.
             fs::remove_dir_all(chapter.learners().join("src"))?;
-            skeleton::write(chapter, &desk.exercise, 1, &readme::page(chapter, &desk.exercise))?;
+            skeleton::write(
+                chapter,
+                &desk.exercise,
+                1,
+                &readme::page(chapter, &desk.exercise),
+                &probe::target_dir()?,
+            )?;
             for task in &desk.exercise.tasks {
                 forget(&desk, &task.name)?;
             }

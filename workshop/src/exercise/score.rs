@@ -47,7 +47,7 @@ pub fn run(out: &mut impl Write, code: Option<&str>) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let progress = Progress::read(&top.join("exercises"))?;
+    let progress = Progress::read(&lesson::chapter::exercises(top))?;
     let bits = chapters.iter().map(|(chapter, exercise)| {
         let proven = exercise
             .tasks

@@ -35,7 +35,13 @@ pub fn run(out: &mut impl Write, ink: Ink, wanted: Option<&str>, task: Option<&s
         writeln!(out, "  anew         cargo workshop reset {digits}   (a copy of yours is kept)")?;
         return Ok(ExitCode::SUCCESS);
     }
-    skeleton::write(chapter, &desk.exercise, from, &readme::page(chapter, &desk.exercise))?;
+    skeleton::write(
+        chapter,
+        &desk.exercise,
+        from,
+        &readme::page(chapter, &desk.exercise),
+        &probe::target_dir()?,
+    )?;
     lesson::file::write(&chapter.exercises().join("AGENTS.md"), AGENTS.as_bytes())?;
     Progress::change(&chapter.exercises(), |progress| progress.current = Some(chapter.name.clone()))?;
     writeln!(out, "{}", ink.bold(&format!("{}: {}", chapter.name, desk.exercise.title)))?;

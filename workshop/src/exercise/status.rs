@@ -17,7 +17,7 @@ use crate::ink::Ink;
 /// The progress can't be read, or the writer is gone.
 pub fn run(out: &mut impl Write, ink: Ink, as_json: bool) -> Result<ExitCode> {
     let top = probe::workspace();
-    let progress = Progress::read(&top.join("exercises"))?;
+    let progress = Progress::read(&lesson::chapter::exercises(top))?;
     let mut all = Vec::new();
     for chapter in Chapter::all(top)? {
         let exercise = Exercise::of(&chapter.reference())?;
