@@ -1,9 +1,10 @@
 //! Each classic mistake, made on purpose: the check that is there for it must catch it.
 //!
 //! `chapters/NN/mutants/NAME.patch` is a small patch with what is wrong, `check: NAME` and perhaps `needs: root` before it.
-//! Each is applied to a copy of the sources under `target/mutants`, built there, and given to the chapter's checks
+//! All checks of the chapter are run, and the table of mistakes and checks is a snapshot. Each is applied to a copy of the sources under `target/mutants`, built there, and given to the chapter's checks
 //! as `STAGE_BIN`. A build each: `BOXROOM_REQUIRE=mutants cargo test --test mutants` asks for it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
@@ -12,12 +13,17 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail};
 use checks::finding::Finding;
+use checks::learner::{Outcome, Verdict};
 use checks::need::Need;
 use checks::table::trial;
 use libtest_mimic::Arguments;
 
 /// One copy of the sources for all: a second mutant is built in a second or two.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// By chapter and mutant: the mistake, and the checks that fail.
+type Table = BTreeMap<(String, String), (String, Vec<String>)>;
+static TABLE: Mutex<Table> = Mutex::new(BTreeMap::new());
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -33,13 +39,45 @@ fn main() -> ExitCode {
     trials.push(trial("there_are_mutants".into(), &[], move || {
         if none { Err(anyhow::anyhow!("no chapters/*/mutants/*.patch could be read").into()) } else { Ok(()) }
     }));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    let all = arguments.filter.is_none() && conclusion.num_ignored == 0 && conclusion.num_failed == 0;
+    if all && !table_is_as_before() {
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}
+
+/// Mistake x check, as the book includes it: which checks notice each mistake, the one that is named for it among them.
+fn table_is_as_before() -> bool {
+    let mut text = String::new();
+    let mut last = String::new();
+    let Ok(table) = TABLE.lock() else { return false };
+    for ((chapter, name), (mistake, checks)) in table.iter() {
+        if *chapter != last {
+            text.push_str(&format!("{chapter}\n"));
+            last.clone_from(chapter);
+        }
+        text.push_str(&format!("  {name}: {mistake}\n"));
+        for check in checks {
+            text.push_str(&format!("      {check}\n"));
+        }
+    }
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        settings.bind(|| insta::assert_snapshot!("mistakes", text));
+    }))
+    .is_ok()
 }
 
 struct Mutant {
     chapter: String,
     name: String,
     check: String,
+    /// What is done wrong, in words.
+    mistake: String,
     /// Whether the check needs root (`needs: root` in the patch).
     by_root: bool,
     patch: PathBuf,
@@ -54,7 +92,10 @@ fn mutants() -> Result<Vec<Mutant>> {
             let patch = patch?.path();
             let text = fs::read_to_string(&patch)?;
             let check = text.lines().find_map(|line| line.strip_prefix("check: "));
+            let mistake = text.lines().next().and_then(|line| line.strip_prefix("A classic mistake: "));
+            let mistake = mistake.with_context(|| format!("{} names no mistake", patch.display()))?;
             found.push(Mutant {
+                mistake: mistake.trim_end_matches('.').into(),
                 chapter: chapter.file_name().to_string_lossy().into_owned(),
                 name: patch.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
                 by_root: text.lines().any(|line| line == "needs: root"),
@@ -72,25 +113,26 @@ impl Mutant {
         let _alone = ONE_AT_A_TIME.lock();
         let binary = self.build()?;
         let package = format!("ch{}", self.chapter);
+        let told = probe::target_dir()?.join("mutants/verdicts.json");
         let output = cargo()
             .current_dir(probe::workspace())
-            .args([
-                "test",
-                "--quiet",
-                "--package",
-                &package,
-                "--test",
-                "checks",
-                "--",
-                "--exact",
-                &self.check,
-            ])
+            .args(["test", "--quiet", "--package", &package, "--test", "checks"])
             .env("CARGO_TARGET_DIR", probe::target_dir()?)
             .env("STAGE_BIN", binary)
+            .env("BOXROOM_VERDICTS", &told)
             .env_remove("BOXROOM_REQUIRE")
             .output()?;
         let said = String::from_utf8_lossy(&output.stdout);
-        if said.contains("1 failed") && !said.contains("the command never ran") {
+        let verdicts: Vec<Verdict> =
+            serde_json::from_slice(&fs::read(&told)?).map_err(anyhow::Error::from)?;
+        let failed: Vec<_> = verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Failed).collect();
+        if let Ok(mut table) = TABLE.lock() {
+            let mut names: Vec<_> = failed.iter().map(|verdict| verdict.check.clone()).collect();
+            names.sort();
+            table.insert((self.chapter.clone(), self.name.clone()), (self.mistake.clone(), names));
+        }
+        let named = failed.iter().find(|verdict| verdict.check == self.check);
+        if named.is_some_and(|verdict| !verdict.text.contains("the command never ran")) {
             return Ok(());
         }
         Err(Finding {

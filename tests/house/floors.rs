@@ -18,7 +18,7 @@ pub(crate) fn a_chapter_uses_only_chapters_below(house: &House) -> Vec<String> {
                     format!("chapter {number:02} names chapter {above:02}: it may use only those below it"),
                 ));
             }
-            let top = ["workshop", "checks", "boxroom"];
+            let top = ["workshop", "checks", "lesson", "boxroom"];
             let name = |name: &&&str| {
                 let package = manifest && line.trim_start().starts_with(**name);
                 package || !manifest && has_word(line, name) && line.contains(&format!("{name}::"))

@@ -195,7 +195,9 @@ fn base_runs(stage: &Stage) -> Result<(), Finding> {
         .env("BOXROOM_PROBE", probe::staged()?)
         .env("BOXROOM_RUN", checks::stage::folder()?.join("run"))
         .output()?;
-    let ended = run(&stage.on(&folder.join("base")), &[], &["sh", "-c", "exit 7"])?;
+    // A script that is there and nowhere else: on the host's root sh would find nothing.
+    let _ = fs::write(folder.join("base/only-here"), "exit 7\n");
+    let ended = run(&stage.on(&folder.join("base")), &[], &["sh", "/only-here"])?;
     fs::remove_dir_all(&folder)?;
     if made.status.success() && ended.code == 7 {
         return Ok(());
@@ -204,7 +206,7 @@ fn base_runs(stage: &Stage) -> Result<(), Finding> {
         ended.stderr.lines().next().unwrap_or_default().split(" = ").last().unwrap_or_default().to_string();
     Err(Finding {
         seen: format!(
-            "the base was made: {}; sh -c 'exit 7' in it ended with {} {said}",
+            "the base was made: {}; sh in it, with a script that says exit 7, ended with {} {said}",
             made.status.success(),
             ended.code
         ),
