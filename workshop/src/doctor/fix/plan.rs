@@ -61,7 +61,7 @@ fn profiles(machine: &Machine, plan: &mut Plan) {
     if machine.refused.is_none() || !restricted(machine) {
         return;
     }
-    if machine.parser && machine.knows_userns {
+    if machine.parser && machine.knows_userns && profile::can_name(&machine.target) {
         let why = format!(
             "AppArmor gives an ordinary user's namespace no right at all, unless a profile allows it. This one allows \
              it to the programs below {}, and confines nothing. Whoever can write there can use it too.",
@@ -72,7 +72,7 @@ fn profiles(machine: &Machine, plan: &mut Plan) {
     } else {
         plan.yours.push(
             "AppArmor restricts user namespaces, and a profile for this checkout can't be loaded \
-             (apparmor_parser with abi/4.0 isn't here): so the switch for the whole machine is what is left"
+             (apparmor_parser with abi/4.0 isn't here, or the target folder's path is not one line of text): so the switch for the whole machine is what is left"
                 .into(),
         );
     }

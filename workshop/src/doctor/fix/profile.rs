@@ -14,6 +14,12 @@ pub fn path(target: &Path) -> PathBuf {
     Path::new(folder).join(name(target))
 }
 
+/// Whether a profile can name that folder: it has to stand in one line.
+#[must_use]
+pub fn can_name(target: &Path) -> bool {
+    target.to_str().is_some_and(|path| path.starts_with('/') && !path.contains(char::is_control))
+}
+
 /// Its text.
 #[must_use]
 pub fn text(target: &Path) -> String {
@@ -40,7 +46,7 @@ fn name(target: &Path) -> String {
 fn escaped(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for c in path.chars() {
-        if "\\\"*?[]{}^@$".contains(c) {
+        if "\\\"*?[]{}^".contains(c) {
             out.push('\\');
         }
         out.push(c);
@@ -57,6 +63,7 @@ mod tests {
         let text = text(Path::new("/home/ana/my [box]/target"));
         assert!(text.contains(r#" "/home/ana/my \[box\]/target/**" flags=(unconfined) {"#), "{text}");
         assert!(text.contains("\n  userns,\n"), "{text}");
+        assert!(can_name(Path::new("/my [box]")) && !can_name(Path::new("/a\nb")));
         assert_ne!(path(Path::new("/a/target")), path(Path::new("/b/target")));
     }
 }
