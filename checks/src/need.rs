@@ -43,12 +43,10 @@ impl Need {
         let (there, why) = match self {
             Self::Root => (geteuid().is_root(), "only root can; run it by sudo, or in CI's root leg"),
             Self::User => (!geteuid().is_root(), "only an ordinary user shows it; run it as one"),
-            Self::UserNamespace => {
-                (user_namespace(), "this user may have no user namespace; cargo workshop doctor says why")
-            }
+            Self::UserNamespace => (user_namespace(), locked()),
             Self::Range => (
                 Profile::here() == Profile::Range,
-                "this user has no range of ids; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME",
+                "this user has no range of ids; cargo workshop doctor --fix",
             ),
             Self::Exercises => (
                 is_required("exercises"),
@@ -66,6 +64,22 @@ impl Need {
 #[must_use]
 pub fn is_required(name: &str) -> bool {
     env::var("BOXROOM_REQUIRE").is_ok_and(|list| list.split(',').any(|word| word.trim() == name))
+}
+
+/// Why there is no user namespace: the locks that the doctor has a key to, else whatever it finds.
+fn locked() -> &'static str {
+    let reads = |name: &str, value: &str| {
+        std::fs::read_to_string(format!("/proc/sys/{name}")).is_ok_and(|text| text.trim() == value)
+    };
+    if reads("kernel/unprivileged_userns_clone", "0") {
+        "the switch unprivileged_userns_clone forbids user namespaces; cargo workshop doctor --fix"
+    } else if reads("user/max_user_namespaces", "0") {
+        "the limit max_user_namespaces is 0; cargo workshop doctor --fix"
+    } else if reads("kernel/apparmor_restrict_unprivileged_userns", "1") {
+        "AppArmor restricts user namespaces; cargo workshop doctor --fix"
+    } else {
+        "this user may have no user namespace; cargo workshop doctor says why"
+    }
 }
 
 /// Asked of the kernel, in a process of its own.

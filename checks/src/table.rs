@@ -79,13 +79,11 @@ impl Table {
             .collect();
         let conclusion = libtest_mimic::run(&arguments, trials);
         if !arguments.list {
-            eprintln!(
-                "{}: {} proven, {} NOT TRIED",
-                self.chapter, conclusion.num_passed, conclusion.num_ignored
-            );
-            for (name, why) in untried {
+            for (name, why) in &untried {
                 eprintln!("  NOT TRIED {name}: {why}");
             }
+            let (proven, ignored) = (conclusion.num_passed, conclusion.num_ignored);
+            eprintln!("{}: {proven} proven, {ignored} NOT TRIED{}", self.chapter, reasons(&untried));
         }
         if let Err(error) = learner::write_verdicts() {
             eprintln!("{error:#}");
@@ -135,6 +133,14 @@ impl Table {
     }
 }
 
+/// Why, and the cure, each once: the end of the last line.
+fn reasons(untried: &[(&str, &str)]) -> String {
+    let mut once: Vec<&str> = untried.iter().map(|(_, why)| *why).collect();
+    once.sort_unstable();
+    once.dedup();
+    if once.is_empty() { String::new() } else { format!(": {}", once.join("; and ")) }
+}
+
 /// A test that knows why it can't be run. Where `BOXROOM_REQUIRE` names all that it lacks, that is a failure.
 pub fn trial(
     name: String,
@@ -158,4 +164,17 @@ pub fn trial(
         }
         Ok(Completion::ignored_with(why))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_the_last_line_names_each_reason_once() {
+        let apparmor = "AppArmor restricts user namespaces; cargo workshop doctor --fix";
+        assert_eq!(reasons(&[("a", apparmor), ("b", apparmor)]), format!(": {apparmor}"));
+        assert_eq!(reasons(&[("a", "x"), ("b", "y")]), ": x; and y");
+        assert_eq!(reasons(&[]), "");
+    }
 }

@@ -89,6 +89,8 @@ enum Command {
         /// For tools.
         #[arg(long, global = true)]
         json: bool,
+        #[command(flatten)]
+        mending: Mending,
         #[command(subcommand)]
         about: Option<About>,
     },
@@ -106,6 +108,31 @@ enum Command {
         #[arg(long)]
         ordinary: bool,
     },
+}
+
+/// What the doctor does beside looking.
+#[derive(clap::Args)]
+struct Mending {
+    /// Show what could be mended here, and do it on yes (root's part by sudo).
+    #[arg(long, conflicts_with = "json")]
+    fix: bool,
+    /// Take back what --fix changed, and nothing else.
+    #[arg(long, conflicts_with_all = ["fix", "json"])]
+    undo: bool,
+    /// Write all that the doctor sees into one text file, to send to an instructor (`-`: to the terminal).
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "boxroom-report.txt",
+          conflicts_with_all = ["fix", "undo", "json"])]
+    report: Option<std::path::PathBuf>,
+    /// With --fix or --undo: don't ask (for scripts).
+    #[arg(long, conflicts_with_all = ["report", "json"])]
+    yes: bool,
+}
+
+#[cfg(target_os = "linux")]
+impl Mending {
+    fn is_asked(&self) -> bool {
+        self.fix || self.undo || self.yes || self.report.is_some()
+    }
 }
 
 #[derive(Subcommand)]
@@ -142,7 +169,7 @@ mod linux {
     use std::io::{self, IsTerminal};
     use std::process::ExitCode;
 
-    use super::{About, Command, Line};
+    use super::{About, Command, Line, Mending};
     use workshop::exercise::{check, graduate, hint, question, reset, score, start, status, watch};
     use workshop::progress::Progress;
     use workshop::{clean, doctor, ink::Ink, ladder, tour};
@@ -181,12 +208,30 @@ mod linux {
             Some(Command::Status { json }) => status::run(out, ink, json),
             Some(Command::Score { code }) => score::run(out, code.as_deref()),
             Some(Command::Graduate { ladder }) => graduate::run(out, ink, ladder),
-            Some(Command::Doctor { json, about: None }) => doctor::run(out, ink, json),
-            Some(Command::Doctor { json, about: Some(About::Errno { name }) }) => {
+            Some(Command::Doctor { json, mending, about: None }) => mend(out, ink, json, &mending),
+            Some(Command::Doctor { mending, about: Some(_), .. }) if mending.is_asked() => {
+                anyhow::bail!("doctor errno only explains; ask for --fix, --undo or --report without it")
+            }
+            Some(Command::Doctor { json, about: Some(About::Errno { name }), .. }) => {
                 doctor::errnos::run(out, ink, name.as_deref(), json)
             }
             Some(Command::Clean { dry_run }) => clean::run(out, ink, dry_run),
             Some(Command::Attempt { name, ordinary }) => Ok(doctor::attempt::child(out, &name, ordinary)),
+        }
+    }
+
+    fn mend(out: &mut impl io::Write, ink: Ink, json: bool, asked: &Mending) -> anyhow::Result<ExitCode> {
+        let stdin = io::stdin();
+        let consent =
+            doctor::fix::Consent { terminal: stdin.is_terminal(), input: stdin.lock(), yes: asked.yes };
+        match (&asked.report, asked.fix, asked.undo) {
+            (Some(file), ..) => doctor::letter::run(out, file),
+            (None, true, _) => doctor::fix::run(out, ink, consent),
+            (None, _, true) => doctor::fix::undo::run(out, ink, consent),
+            (None, ..) if asked.yes => {
+                anyhow::bail!("--yes answers the question of --fix or --undo; give one of them")
+            }
+            (None, ..) => doctor::run(out, ink, json),
         }
     }
 

@@ -44,22 +44,41 @@ pub fn all(facts: &Facts) -> Vec<Finding> {
         Some(mount) => {
             let home = version_2(&mount.point, &own);
             let have = controllers(&home);
-            let wanted = ["memory", "cpu", "pids", "io"];
-            let lack: Vec<_> =
-                wanted.into_iter().filter(|name| !have.iter().any(|one| one == name)).collect();
+            let lack = undelegated(&home);
             let mut found = vec![if lack.is_empty() {
                 Finding::fine(NAME, format!("version 2 with {}", have.join(", ")))
             } else {
                 Finding::partly(
                     NAME,
                     format!("version 2; not delegated to {}: {}", home.display(), lack.join(", ")),
-                    "sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf, then log in anew",
+                    "cargo workshop doctor --fix where the chapter is here; or by hand: sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf, then log in anew",
                 )
             }];
             found.push(writable(&home));
             found
         }
     }
+}
+
+/// Whether this user may make a group where it is, and which controllers of version 2 it is not given.
+#[must_use]
+pub fn handed_over(facts: &Facts) -> (bool, Vec<&'static str>) {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let v2 = facts.mounts.iter().find(|mount| mount.kind == "cgroup2");
+    let v1 = facts.mounts.iter().any(|mount| mount.kind == "cgroup");
+    match v2 {
+        Some(mount) if !v1 => {
+            let home = version_2(&mount.point, &own);
+            (access(&home, AccessFlags::W_OK).is_ok(), undelegated(&home))
+        }
+        _ => (access(&version_1(facts, &own), AccessFlags::W_OK).is_ok(), Vec::new()),
+    }
+}
+
+/// What limits need, and `group` hasn't got.
+fn undelegated(group: &Path) -> Vec<&'static str> {
+    let have = controllers(group);
+    ["memory", "cpu", "pids", "io"].into_iter().filter(|name| !have.iter().any(|one| one == name)).collect()
 }
 
 fn controllers(group: &Path) -> Vec<String> {

@@ -5,6 +5,8 @@
 //! - [`facts`]: this machine's names, versions and mounts, read once
 //! - [`system`], [`users`], [`groups`], [`disk`], [`tools`]: the questions, by what they are about
 //! - [`report`]: the answers, as text and as JSON
+//! - [`fix`]: what it can mend itself, shown, done on yes, and taken back
+//! - [`letter`]: all of it in one file, for an instructor
 //! - [`errnos`]: what an error number usually means
 
 use std::io::Write;
@@ -19,13 +21,18 @@ pub mod attempt;
 pub mod disk;
 pub mod errnos;
 pub mod facts;
+pub mod fix;
 pub mod groups;
+pub mod letter;
 pub mod report;
 pub mod system;
 pub mod tools;
 pub mod users;
 
 use facts::Facts;
+
+/// The cure that the doctor brings along.
+pub const FIX: &str = "cargo workshop doctor --fix";
 
 /// How it stands with one thing that a chapter needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

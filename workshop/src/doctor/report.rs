@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 
-use super::{Diagnosis, Finding, Room, State};
+use super::{Diagnosis, FIX, Finding, Room, State};
 use crate::ink::{Ink, wrap};
 
 const WIDTH: usize = 100;
@@ -58,15 +58,25 @@ fn last(out: &mut impl Write, ink: Ink, diagnosis: &Diagnosis) -> Result<()> {
     let built = || diagnosis.rooms.iter().filter(|room| room.built);
     let names = |state| built().filter(|room| room.state == state).map(|room| room.name).collect::<Vec<_>>();
     let (missing, partly) = (names(State::Missing), names(State::Partly));
+    let ours = built()
+        .flat_map(|room| &room.findings)
+        .any(|one| one.cure.as_ref().is_some_and(|cure| cure.contains(FIX)));
     writeln!(out)?;
     if !missing.is_empty() {
         let what = format!("can't be run on this machine yet: {}", missing.join(", "));
-        writeln!(out, "{}; the lines marked `no` say how to mend it", ink.red(&what))?;
+        let how = if ours { FIX } else { "the lines marked `no` say how to mend it" };
+        writeln!(out, "{}; {how}", ink.red(&what))?;
     } else if partly.is_empty() {
         writeln!(out, "{}; next: cargo workshop", ink.green("everything that is built can be run here"))?;
     } else {
         let what = "everything that is built can be run here";
-        writeln!(out, "{}, {} with less to see; next: cargo workshop", ink.green(what), partly.join(", "))?;
+        let more = if ours { format!(" ({FIX})") } else { String::new() };
+        writeln!(
+            out,
+            "{}, {} with less to see{more}; next: cargo workshop",
+            ink.green(what),
+            partly.join(", ")
+        )?;
     }
     Ok(())
 }
@@ -92,6 +102,10 @@ mod tests {
         assert!(of(Finding::fine("x", "y")).ends_with("next: cargo workshop\n"));
         let stuck = of(Finding::missing("x", "y", "do z"));
         assert!(stuck.contains("mend do z"), "{stuck}");
+        assert!(
+            of(Finding::missing("x", "y", FIX))
+                .ends_with("yet: 02-namespaces; cargo workshop doctor --fix\n")
+        );
         assert!(stuck.lines().last().unwrap().starts_with("can't be run on this machine yet: 02-namespaces"));
     }
 }

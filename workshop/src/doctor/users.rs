@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::geteuid;
 
-use super::Finding;
 use super::attempt::{Refusal, attempt, map_by};
 use super::facts::Facts;
+use super::{FIX, Finding};
 
 /// What the kernel and the distribution allow, tried as an ordinary user (root tries it as nobody).
 #[must_use]
@@ -37,7 +37,7 @@ pub fn user_namespaces(facts: &Facts) -> Vec<Finding> {
 fn refused(refusal: &Refusal, sysctl: &dyn Fn(&str) -> Option<u64>) -> (String, String) {
     let set = |name: &str, value: u64| {
         format!(
-            "sudo sysctl -w {}={value} (until the next boot; for good: the same line in /etc/sysctl.d/)",
+            "{FIX}; or by hand: sudo sysctl -w {}={value} (until the next boot; for good: the same line in /etc/sysctl.d/)",
             name.replace('/', ".")
         )
     };
@@ -64,7 +64,9 @@ fn refused(refusal: &Refusal, sysctl: &dyn Fn(&str) -> Option<u64>) -> (String, 
     )
 }
 
-fn sysctl(name: &str) -> Option<u64> {
+/// A number in `/proc/sys`; nothing where this kernel has no such switch.
+#[must_use]
+pub fn sysctl(name: &str) -> Option<u64> {
     fs::read_to_string(Path::new("/proc/sys").join(name)).ok()?.trim().parse().ok()
 }
 
@@ -85,15 +87,13 @@ pub fn ranges(facts: &Facts) -> Vec<Finding> {
     let lack: Vec<_> =
         files.iter().filter(|(_, _, text)| ours(text).is_none()).map(|(file, ..)| *file).collect();
     if !lack.is_empty() {
-        let first = files.iter().map(|(_, _, text)| free(text)).max().unwrap_or(FIRST);
-        let line = format!("{}:{first}:65536", facts.who.trim_start_matches("user "));
         return vec![Finding::partly(
             name,
             format!(
                 "no range in {}: containers get your one id, and no other user inside",
                 lack.join(" and ")
             ),
-            format!("echo {line} | sudo tee -a {}", lack.join(" ")),
+            FIX,
         )];
     }
     let mut found = Vec::new();
@@ -112,18 +112,6 @@ pub fn ranges(facts: &Facts) -> Vec<Finding> {
         });
     }
     found
-}
-
-/// Where useradd begins to give out ranges.
-const FIRST: u32 = 100_000;
-
-/// The first id behind every range that is given out.
-fn free(text: &str) -> u32 {
-    let end = |line: &str| {
-        let mut fields = line.trim().split(':').skip(1).map(|field| field.parse::<u32>().ok());
-        fields.next()??.checked_add(fields.next()??)
-    };
-    text.lines().filter_map(end).max().unwrap_or(FIRST).max(FIRST)
 }
 
 fn mapped(facts: &Facts, file: &str, helper: &Path, (first, count): (u32, u32), users: bool) -> Finding {
@@ -199,8 +187,6 @@ mod tests {
         assert_eq!(range(text, "ana", 1000), Some((300_000, 65_536)));
         assert_eq!(range(text, "ana", 7), Some((165_536, 1000)));
         assert_eq!(range(text, "bob", 7), None);
-        assert_eq!(free(text), 365_536);
-        assert_eq!(free(""), FIRST);
     }
 
     #[test]
