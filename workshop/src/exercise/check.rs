@@ -216,7 +216,8 @@ fn passed(out: &mut impl Write, ink: Ink, desk: &Desk, (number, task): (usize, &
     if let Some(row) = &task.breaks {
         writeln!(
             out,
-            "  which cell of the ladder turns ESCAPED then? (cargo workshop ladder --all; it is in the row of `{row}`)"
+            "  which cell of the ladder turns ESCAPED then? cargo workshop ladder --all --own {}   (the row of `{row}`)",
+            desk.chapter.digits()
         )?;
     }
     Ok(())
