@@ -13,7 +13,8 @@
 //! - [`ladder`]: all stages times all probes
 //! - [`drive`]: a stage run to its end, or visited
 //! - [`learner`]: the checks on a learner's exercise; [`limit`]: and an end to those that have none
-//! - [`finding`], [`need`], [`table`]: a chapter's checks, their three outcomes, their words
+//! - [`finding`], [`need`], [`table`]: a chapter's checks, their three outcomes
+//! - [`words`]: where the words of a failed check stand
 
 pub mod arena;
 pub mod attempt;
@@ -29,6 +30,7 @@ pub mod profile;
 pub mod roll_call;
 pub mod stage;
 pub mod table;
+pub mod words;
 
 /// Thirty-two letters and digits that nobody can guess.
 ///
