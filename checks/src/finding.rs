@@ -173,6 +173,8 @@ mod tests {
     #[test]
     fn checks_the_order_of_calls_stands_beside_the_meaning() {
         let finding = Finding { order: vec!["b at call 2, a never".into()], ..Finding::seen("name") };
-        assert!(finding.told(words()).to_string().contains("meaning:  no uts namespace; b at call 2, a never\n"));
+        assert!(
+            finding.told(words()).to_string().contains("meaning:  no uts namespace; b at call 2, a never\n")
+        );
     }
 }
