@@ -14,11 +14,12 @@
 //! - [`drive`]: a stage run to its end, or visited
 //! - [`learner`]: the checks on a learner's exercise; [`limit`]: and an end to those that have none
 //! - [`finding`], [`need`], [`table`]: a chapter's checks, their three outcomes
-//! - [`words`]: where the words of a failed check stand
+//! - [`words`]: where the words of a failed check stand; [`diagnosis`]: the order of calls that explains it
 
 pub mod arena;
 pub mod attempt;
 pub mod canary;
+pub mod diagnosis;
 pub mod drive;
 pub mod finding;
 pub mod judge;

@@ -7,6 +7,7 @@ use lesson::words::CheckWords;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::arena;
+use crate::diagnosis;
 use crate::finding::Finding;
 use crate::learner::{self, Learner};
 use crate::limit;
@@ -61,8 +62,19 @@ impl Table {
         for check in self.checks {
             let (chapter, learner) = (self.chapter, learner.clone());
             let words = exercise.and_then(|exercise| exercise.check.get(check.name));
+            let explained = move |found: Finding, stage: &Stage| match exercise {
+                Some(exercise) if found.untried.is_none() => {
+                    Finding { order: diagnosis::of(exercise, check.name, stage), ..found }
+                }
+                _ => found,
+            };
             trials.push(trial(check.name.into(), check.needs, move || {
-                let run = |stage: &Stage| arena::inside(|| Ok((check.run)(stage)))?;
+                let run = |stage: &Stage| {
+                    arena::inside(|| {
+                        let ended = (check.run)(stage);
+                        Ok(if is_reference { ended } else { ended.map_err(|found| explained(found, stage)) })
+                    })?
+                };
                 let ended = match learner {
                     Some(learner) => learner.check(check, run),
                     None => run(&Stage::tested(chapter)?),
