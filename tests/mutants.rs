@@ -16,6 +16,7 @@ use checks::finding::Finding;
 use checks::learner::{Outcome, Verdict};
 use checks::need::Need;
 use checks::table::trial;
+use checks::words::{NOT_STARTED, common};
 use libtest_mimic::Arguments;
 
 /// One copy of the sources for all: a second mutant is built in a second or two.
@@ -123,8 +124,9 @@ impl Mutant {
         let verdicts: Vec<Verdict> =
             serde_json::from_slice(&fs::read(&told)?).map_err(anyhow::Error::from)?;
         let failed = |verdict: &&Verdict| verdict.outcome == Outcome::Failed && verdict.check == self.check;
+        let never_ran = |text: &str| common(NOT_STARTED).is_some_and(|words| text.contains(&words.meaning));
         let named = verdicts.iter().find(failed);
-        if named.is_some_and(|verdict| !verdict.text.contains("the command never ran")) {
+        if named.is_some_and(|verdict| !never_ran(&verdict.text)) {
             if let Ok(mut table) = TABLE.lock() {
                 let key = (self.chapter.clone(), self.name.clone());
                 table.insert(key, (self.mistake.clone(), self.check.clone()));
