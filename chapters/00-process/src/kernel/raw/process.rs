@@ -122,7 +122,7 @@ pub(crate) fn adopt(number: RawFd) -> OwnedFd {
 /// Forgets what a copy of this process must not show to others: the strings of the environment are overwritten, which
 /// `/proc/PID/environ` reads from memory, and then every descriptor but the standard three is closed.
 ///
-/// Only for a process that will never use its descriptors or its environment again: init.
+/// Only for a process that will never use its descriptors or its environment again: init, and who waits in its place.
 #[allow(clippy::multiple_unsafe_ops_per_block)] // one walk, one reason
 pub fn forget_the_host() {
     // SAFETY: the process has one thread, so nobody changes `environ` meanwhile; the list ends with a null
@@ -135,8 +135,8 @@ pub fn forget_the_host() {
             entry = entry.add(1);
         }
     }
-    // SAFETY: this copy of the process owns its table of descriptors, and its only caller never returns to code
-    // that holds one of them.
+    // SAFETY: this copy of the process owns its table of descriptors, and neither of its callers (02's reaper and
+    // order) uses or drops one of them afterwards: both only wait for a child and `_exit`.
     unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
 }
 
