@@ -1,7 +1,7 @@
 //! Each classic mistake, made on purpose: the check that is there for it must catch it.
 //!
 //! `chapters/NN/mutants/NAME.patch` is a small patch with what is wrong, `check: NAME` and perhaps `needs: root` before it.
-//! All checks of the chapter are run, and the table of mistakes and checks is a snapshot. Each is applied to a copy of the sources under `target/mutants`, built there, and given to the chapter's checks
+//! The table of mistakes and checks is a snapshot. Each is applied to a copy of the sources under `target/mutants`, built there, and given to the chapter's checks
 //! as `STAGE_BIN`. A build each: `BOXROOM_REQUIRE=mutants cargo test --test mutants` asks for it.
 
 use std::collections::BTreeMap;
@@ -16,13 +16,14 @@ use checks::finding::Finding;
 use checks::learner::{Outcome, Verdict};
 use checks::need::Need;
 use checks::table::trial;
+use checks::words::{NOT_STARTED, common};
 use libtest_mimic::Arguments;
 
 /// One copy of the sources for all: a second mutant is built in a second or two.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// By chapter and mutant: the mistake, and the checks that fail.
-type Table = BTreeMap<(String, String), (String, Vec<String>)>;
+/// By chapter and mutant: the mistake, and the check that has caught it.
+type Table = BTreeMap<(String, String), (String, String)>;
 static TABLE: Mutex<Table> = Mutex::new(BTreeMap::new());
 
 fn main() -> ExitCode {
@@ -47,20 +48,17 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// Mistake x check, as the book includes it: which checks notice each mistake, the one that is named for it among them.
+/// Mistake and check, as the book includes it: only what was run and caught stands in it.
 fn table_is_as_before() -> bool {
     let mut text = String::new();
     let mut last = String::new();
     let Ok(table) = TABLE.lock() else { return false };
-    for ((chapter, name), (mistake, checks)) in table.iter() {
+    for ((chapter, name), (mistake, check)) in table.iter() {
         if *chapter != last {
             text.push_str(&format!("{chapter}\n"));
             last.clone_from(chapter);
         }
-        text.push_str(&format!("  {name}: {mistake}\n"));
-        for check in checks {
-            text.push_str(&format!("      {check}\n"));
-        }
+        text.push_str(&format!("  {name}: {mistake}\n      {check}\n"));
     }
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("snapshots");
@@ -125,14 +123,14 @@ impl Mutant {
         let said = String::from_utf8_lossy(&output.stdout);
         let verdicts: Vec<Verdict> =
             serde_json::from_slice(&fs::read(&told)?).map_err(anyhow::Error::from)?;
-        let failed: Vec<_> = verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Failed).collect();
-        if let Ok(mut table) = TABLE.lock() {
-            let mut names: Vec<_> = failed.iter().map(|verdict| verdict.check.clone()).collect();
-            names.sort();
-            table.insert((self.chapter.clone(), self.name.clone()), (self.mistake.clone(), names));
-        }
-        let named = failed.iter().find(|verdict| verdict.check == self.check);
-        if named.is_some_and(|verdict| !verdict.text.contains("the command never ran")) {
+        let failed = |verdict: &&Verdict| verdict.outcome == Outcome::Failed && verdict.check == self.check;
+        let never_ran = |text: &str| common(NOT_STARTED).is_some_and(|words| text.contains(&words.meaning));
+        let named = verdicts.iter().find(failed);
+        if named.is_some_and(|verdict| !never_ran(&verdict.text)) {
+            if let Ok(mut table) = TABLE.lock() {
+                let key = (self.chapter.clone(), self.name.clone());
+                table.insert(key, (self.mistake.clone(), self.check.clone()));
+            }
             return Ok(());
         }
         Err(Finding {

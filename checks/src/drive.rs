@@ -96,7 +96,8 @@ impl Visit {
     }
 }
 
-/// Makes the attempt `name` on the stage; an escape, or an attempt that never ran, is the finding.
+/// Makes the attempt `name` on the stage; an escape, or an attempt that never ran, is the finding: `otherwise` with the
+/// values `probe`, `cell` and `row`, usually [`Finding::seen`] of the key `probe`, whose words all chapters share.
 ///
 /// # Errors
 /// It got out.
@@ -113,7 +114,11 @@ pub fn contained_by(stage: &Stage, options: &[&str], name: &str, otherwise: Find
     match attempt_with(probe, stage, options)? {
         Cell::Contained => Ok(()),
         Cell::NotTried(why) => Err(Finding { untried: Some(why), ..otherwise }),
-        cell => Err(Finding { seen: format!("probe try {name}: {cell} ({})", probe.row), ..otherwise }),
+        cell => {
+            let key = if otherwise.key.is_empty() { "probe" } else { otherwise.key };
+            let seen = Finding { key, ..otherwise };
+            Err(seen.with("probe", name).with("cell", cell).with("row", probe.row))
+        }
     }
 }
 
@@ -130,14 +135,7 @@ pub fn no_zombie(stage: &Stage) -> Result<(), Finding> {
         return Ok(());
     }
     let _ = nix::sys::wait::waitpid(Pid::from_raw(pid), None);
-    Err(Finding {
-        seen: "the stage has ended, and its command is still in the process table".into(),
-        expected: "the stage has waited for it: nothing is left",
-        meaning: "an ended process stays as a zombie until its parent has asked how it ended",
-        look: "ps -o pid,ppid,stat,args --ppid $$  (Z is a zombie)",
-        read: "book: chapter 00, 'the end'; waitid(2)",
-        ..Finding::default()
-    })
+    Err(Finding::seen("zombie"))
 }
 
 /// Whether the process still exists, zombies included.

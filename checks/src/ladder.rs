@@ -35,9 +35,26 @@ pub fn run_rows(
     all: bool,
     progress: &mut (dyn FnMut(usize, usize, &str) + Send),
 ) -> Result<Ladder> {
+    run_with(profile, all, &[], progress)
+}
+
+/// [`run_rows`] with other stages in place of those of their names: a learner's own, or one without a mechanism.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(
+    profile: Profile,
+    all: bool,
+    others: &[Stage],
+    progress: &mut (dyn FnMut(usize, usize, &str) + Send),
+) -> Result<Ladder> {
     let probes: Vec<&Probe> = PROBES.iter().filter(|probe| all || probe.story).collect();
     progress(0, probes.len(), "building the stages and their base");
-    let stages = STAGES.into_iter().map(Stage::of).collect::<Result<Vec<_>>>()?;
+    let stage = |name| match others.iter().find(|other| other.name == name) {
+        Some(other) => Ok(other.clone()),
+        None => Stage::of(name),
+    };
+    let stages = STAGES.into_iter().map(stage).collect::<Result<Vec<_>>>()?;
     let count = probes.len();
     let rows = arena::inside(|| {
         probes
@@ -50,6 +67,14 @@ pub fn run_rows(
             .collect::<Result<Vec<_>>>()
     })?;
     Ok(Ladder { profile, rows })
+}
+
+/// One stage's column alone, by the probes' names, without the bare host's baseline: for comparing a stage with itself.
+///
+/// # Errors
+/// As [`run`].
+pub fn column(stage: &Stage) -> Result<Vec<(&'static str, Cell)>> {
+    arena::inside(|| PROBES.iter().map(|probe| Ok((probe.name, attempt(probe, stage)?))).collect())
 }
 
 fn row(probe: &Probe, stages: &[Stage]) -> Result<Vec<Cell>> {

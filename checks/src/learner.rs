@@ -4,6 +4,7 @@
 //! before it or after it, and its verdict is partial credit.
 
 use std::env;
+use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
@@ -122,10 +123,16 @@ pub fn lent(chapter: &Chapter, exercise: &Exercise, folder: &Path) -> Result<Pat
     let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
     let copy = skeleton::lend(chapter, exercise, folder, &target)?;
     let built = probe::build_in(&copy)?;
-    match built.last() {
-        Some(binary) => Ok(binary.clone()),
-        None => bail!("cargo built {} and named no program", copy.display()),
-    }
+    let Some(built) = built.last() else { bail!("cargo built {} and named no program", copy.display()) };
+    // cargo's own is written over by the next learner's of the same chapter; this one is this folder's.
+    let mut hasher = std::hash::DefaultHasher::new();
+    std::hash::Hash::hash(folder, &mut hasher);
+    let kept = copy.with_file_name("bin").join(format!("{}-{:x}", chapter.name, hasher.finish()));
+    std::fs::create_dir_all(kept.parent().unwrap_or(&kept))?;
+    let beside = kept.with_extension(format!("{}.partial", std::process::id()));
+    std::fs::copy(built, &beside).with_context(|| beside.display().to_string())?;
+    std::fs::rename(&beside, &kept).with_context(|| kept.display().to_string())?;
+    Ok(kept)
 }
 
 /// Keeps how a check ended, for [`write_verdicts`].

@@ -13,11 +13,13 @@
 //! - [`ladder`]: all stages times all probes
 //! - [`drive`]: a stage run to its end, or visited
 //! - [`program`]: the checks on any program; [`learner`]: on a learner's exercise; [`limit`]: and an end to those that have none
-//! - [`finding`], [`need`], [`table`]: a chapter's checks, their three outcomes, their words
+//! - [`finding`], [`need`], [`table`]: a chapter's checks, their three outcomes
+//! - [`words`]: where the words of a failed check stand; [`diagnosis`]: the order of calls that explains it
 
 pub mod arena;
 pub mod attempt;
 pub mod canary;
+pub mod diagnosis;
 pub mod drive;
 pub mod finding;
 pub mod judge;
@@ -30,6 +32,7 @@ pub mod program;
 pub mod roll_call;
 pub mod stage;
 pub mod table;
+pub mod words;
 
 /// Thirty-two letters and digits that nobody can guess.
 ///

@@ -23,13 +23,15 @@ pub struct Stage {
     pub name: &'static str,
     binary: Option<PathBuf>,
     rootfs: Option<PathBuf>,
+    /// Options that its `run` is always given.
+    options: Vec<String>,
 }
 
 impl Stage {
     /// No stage at all: the host itself, where every attempt must succeed before `contained` means anything.
     #[must_use]
     pub fn bare() -> Self {
-        Self { name: "host", binary: None, rootfs: None }
+        Self { name: "host", binary: None, rootfs: None, options: Vec::new() }
     }
 
     /// The stage of this chapter, its binary built and its root file system made where it has one.
@@ -47,7 +49,7 @@ impl Stage {
     /// The base can't be made.
     pub fn with_binary(name: &'static str, binary: PathBuf) -> Result<Self> {
         let rootfs = if name.starts_with("00") { None } else { Some(base()?.to_path_buf()) };
-        Ok(Self { name, binary: Some(binary), rootfs })
+        Ok(Self { name, binary: Some(binary), rootfs, options: Vec::new() })
     }
 
     /// [`Stage::of`], or what `STAGE_BIN` names in its place.
@@ -96,6 +98,12 @@ impl Stage {
         if self.has(number) { options.to_vec() } else { Vec::new() }
     }
 
+    /// The same stage, always with these options.
+    #[must_use]
+    pub fn always(&self, options: &[&str]) -> Self {
+        Self { options: options.iter().map(ToString::to_string).collect(), ..self.clone() }
+    }
+
     /// The file that is executed.
     #[must_use]
     pub fn binary(&self) -> Option<&Path> {
@@ -142,6 +150,7 @@ impl Stage {
             if let Some(rootfs) = &self.rootfs {
                 line.extend([OsStr::new("--rootfs"), rootfs.as_os_str()]);
             }
+            line.extend(self.options.iter().map(OsStr::new));
             line.extend(options.iter().map(OsStr::new));
             line.push(OsStr::new("--"));
         }

@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use lesson::words::CheckWords;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::arena;
+use crate::diagnosis;
 use crate::finding::Finding;
 use crate::learner::{self, Learner};
 use crate::limit;
 use crate::need::{Need, is_required};
 use crate::stage::Stage;
+use crate::words;
 
 /// One check of a chapter.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +45,10 @@ impl Table {
     #[allow(clippy::print_stderr)] // the root of a test binary: it prints
     pub fn main(&self) -> ExitCode {
         let arguments = Arguments::from_args();
-        let learner = match Learner::of(self.chapter, Path::new(self.folder)) {
-            Ok(learner) => learner,
+        let read = Learner::of(self.chapter, Path::new(self.folder))
+            .and_then(|learner| Ok((learner, words::of(self.chapter)?)));
+        let (learner, exercise) = match read {
+            Ok(read) => read,
             Err(error) => {
                 eprintln!("{}: {error:#}", self.chapter);
                 return ExitCode::FAILURE;
@@ -56,12 +61,25 @@ impl Table {
         let mut trials = Vec::new();
         for check in self.checks {
             let (chapter, learner) = (self.chapter, learner.clone());
+            let words = exercise.and_then(|exercise| exercise.check.get(check.name));
+            let explained = move |found: Finding, stage: &Stage| match exercise {
+                Some(exercise) if found.untried.is_none() => {
+                    Finding { order: diagnosis::of(exercise, check.name, stage), ..found }
+                }
+                _ => found,
+            };
             trials.push(trial(check.name.into(), check.needs, move || {
-                let run = |stage: &Stage| arena::inside(|| Ok((check.run)(stage)))?;
+                let run = |stage: &Stage| {
+                    arena::inside(|| {
+                        let ended = (check.run)(stage);
+                        Ok(if is_reference { ended } else { ended.map_err(|found| explained(found, stage)) })
+                    })?
+                };
                 let ended = match learner {
                     Some(learner) => learner.check(check, run),
                     None => run(&Stage::tested(chapter)?),
                 };
+                let ended = ended.map_err(|finding| finding.told(words));
                 learner::keep(check.name, &ended);
                 ended
             }));
@@ -69,7 +87,7 @@ impl Table {
             if check.new && is_reference {
                 let table = *self;
                 let name = format!("{}_fails_on_the_chapter_before", check.name);
-                trials.push(trial(name, check.needs, move || table.bites(check)));
+                trials.push(trial(name, check.needs, move || table.bites(check, words)));
             }
         }
         let untried: Vec<(&str, &str)> = self
@@ -91,17 +109,10 @@ impl Table {
         conclusion.exit_code()
     }
 
-    fn bites(&self, check: &Check) -> Result<(), Finding> {
+    fn bites(&self, check: &Check, words: Option<&'static CheckWords>) -> Result<(), Finding> {
         let stage = Stage::before(self.chapter)?;
         let Err(finding) = arena::inside(|| Ok((check.run)(&stage)))? else {
-            return Err(Finding {
-                seen: format!("the check passes on {}", stage.name),
-                expected: "it fails there: the mechanism is new in this chapter",
-                meaning: "the check doesn't check what it says",
-                look: "the check's source",
-                read: "book: how to use this book, 'when a check fails'",
-                ..Finding::default()
-            });
+            return Err(Finding::common("passes_before").with("stage", stage.name));
         };
         if finding.untried.is_some() {
             return Err(finding);
@@ -118,18 +129,11 @@ impl Table {
             _ if folder.join(format!("{rootless}.snap")).is_file() => rootless,
             _ => check.name.to_string(),
         };
-        let text = finding.to_string();
+        let text = finding.told(words).to_string();
         let compared = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            settings.bind(|| insta::assert_snapshot!(name, text));
+            settings.bind(|| insta::assert_snapshot!(name, &text));
         }));
-        compared.map_err(|_| Finding {
-            seen: text.clone(),
-            expected: "the failure that the snapshot has",
-            meaning: "what a learner reads when this mechanism is missing has changed",
-            look: "cargo insta review",
-            read: "CONTRIBUTING: snapshots",
-            ..Finding::default()
-        })
+        compared.map_err(|_| Finding::common("snapshot").with("text", text))
     }
 }
 

@@ -64,7 +64,7 @@ impl Ink {
 pub fn wrap(text: &str, width: usize, indent: usize) -> String {
     let mut lines = vec![String::new()];
     let mut used = indent;
-    for word in text.split(' ') {
+    for word in text.split_whitespace() {
         let wide = word.chars().count();
         let line = lines.last_mut().map_or(0, |line| line.len());
         if line > 0 && used + 1 + wide > width {

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use ch02_namespaces::without::Without;
 use checks::attempt::Cell;
-use checks::ladder::{Ladder, run_rows};
+use checks::ladder::{Ladder, run_with};
 use checks::profile::Profile;
-use checks::stage::STAGES;
+use checks::stage::{STAGES, Stage};
 use serde_json::json;
 
+use crate::exercise::desk::Desk;
 use crate::ink::Ink;
 use crate::progress::Progress;
 
@@ -23,8 +25,9 @@ pub fn run(
     progress: &mut Progress<impl Write + Send>,
     ink: Ink,
     (all, json): (bool, bool),
+    others: &[Stage],
 ) -> Result<ExitCode> {
-    let ladder = climb(progress, all || json)?;
+    let ladder = climb_with(progress, all || json, others)?;
     if json {
         writeln!(out, "{}", serde_json::to_string_pretty(&as_json(&ladder))?)?;
         return Ok(ExitCode::SUCCESS);
@@ -44,8 +47,32 @@ pub fn run(
 /// # Errors
 /// A stage can't be built, or this machine allows no test at all.
 pub fn climb(progress: &mut Progress<impl Write + Send>, all: bool) -> Result<Ladder> {
+    climb_with(progress, all, &[])
+}
+
+/// The stages that stand in the reference's place: the learner's own chapters (`--own 02`), and chapter 02 without one of its
+/// mechanisms (`--without uts`).
+///
+/// # Errors
+/// A learner's copy doesn't compile, or there is none; there is no such mechanism.
+pub fn others(own: &[String], without: Option<Without>) -> Result<Vec<Stage>> {
+    let mut stages = Vec::new();
+    for wanted in own {
+        let desk = Desk::started(Some(wanted))?;
+        let binary = checks::learner::lent(&desk.chapter, &desk.exercise, &desk.chapter.learners())?;
+        let name = STAGES.into_iter().find(|name| *name == desk.chapter.name);
+        stages.push(Stage::with_binary(name.context("no stage of that name")?, binary)?);
+    }
+    if let Some(without) = without {
+        let name = Without::ALL.iter().find(|(_, other)| *other == without).map_or("", |(name, _)| *name);
+        stages.push(Stage::of("02-namespaces")?.always(&["--without", name]));
+    }
+    Ok(stages)
+}
+
+fn climb_with(progress: &mut Progress<impl Write + Send>, all: bool, others: &[Stage]) -> Result<Ladder> {
     progress.begin("trying each way out on each stage")?;
-    let ladder = run_rows(Profile::here(), all, &mut |done, count, row| {
+    let ladder = run_with(Profile::here(), all, others, &mut |done, count, row| {
         // Whether somebody still reads the progress is no reason to stop.
         let _ = progress.at(&format!("{done} of {count}, {row}"));
     })?;

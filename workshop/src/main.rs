@@ -28,6 +28,12 @@ enum Command {
         /// For tools.
         #[arg(long)]
         json: bool,
+        /// Your own chapter in the reference's column: 02.
+        #[arg(long, value_name = "CHAPTER")]
+        own: Vec<String>,
+        /// Chapter 02 with one mechanism taken out (mnt, pid, uts, ipc, net, cgroup, pivot, seal, env): its cells turn.
+        #[arg(long, value_name = "MECHANISM")]
+        without: Option<String>,
     },
     /// Begin a chapter's exercise: your own copy in exercises/, with the lesson left out.
     Start {
@@ -184,8 +190,10 @@ mod linux {
         };
         match line.command {
             None => tour::run(out, &mut progress(), ink, line.all),
-            Some(Command::Ladder { all, json }) => {
-                ladder::run(out, &mut progress(), ink, (all || line.all, json))
+            Some(Command::Ladder { all, json, own, without }) => {
+                let without = without.as_deref().map(str::parse).transpose().map_err(anyhow::Error::msg)?;
+                let others = ladder::others(&own, without)?;
+                ladder::run(out, &mut progress(), ink, (all || line.all, json), &others)
             }
             Some(Command::Start { chapter, task }) => {
                 start::run(out, ink, chapter.as_deref(), task.as_deref())

@@ -43,49 +43,28 @@ fn command_is_executed(stage: &Stage) -> Result<(), Finding> {
     let expected = visit.stage.id().to_string();
     let code = visit.end()?;
     if parent != expected || code != 0 {
-        return Err(Finding {
-            seen: format!("the command's parent is the stage: {}; exit code {code}", parent == expected),
-            expected: "the command is a child of the stage, and the stage ends when it has ended",
-            meaning: "clone3 makes the child, execve makes the child the command, waitid learns its end",
-            look: "ch00-process run --explain -- true",
-            read: "book: chapter 00, 'the birth'; clone(2), execve(2)",
-            ..Finding::default()
-        });
+        return Err(Finding::seen("parent").with("parent", parent == expected).with("code", code));
     }
     Ok(())
 }
 
 fn exit_code(stage: &Stage) -> Result<(), Finding> {
-    code_of(stage, &["sh", "-c", "exit 3"], 3, "the command's own exit code is passed on", "waitid(2)")
+    code_of(stage, &["sh", "-c", "exit 3"], 3)
 }
 
 fn death_by_signal(stage: &Stage) -> Result<(), Finding> {
-    code_of(stage, &["sh", "-c", "kill -KILL $$"], 137, "a signal's death is told as 128 + 9", "signal(7)")
+    code_of(stage, &["sh", "-c", "kill -KILL $$"], 137)
 }
 
-fn code_of(
-    stage: &Stage,
-    words: &[&str],
-    expected: i32,
-    meaning: &'static str,
-    page: &'static str,
-) -> Result<(), Finding> {
+fn code_of(stage: &Stage, words: &[&str], expected: i32) -> Result<(), Finding> {
     let ended = run(stage, &[], words)?;
     if ended.code == expected {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!("{words:?} ended with {}, expected {expected}", ended.code),
-        expected: "Docker's exit codes",
-        meaning,
-        look: "ch00-process run -- sh -c 'exit 3'; echo $?",
-        read: if page == "signal(7)" {
-            "book: chapter 00, 'the end'; signal(7)"
-        } else {
-            "book: chapter 00, 'the end'; waitid(2)"
-        },
-        ..Finding::default()
-    })
+    Err(Finding::seen("code")
+        .with("command", format!("{words:?}"))
+        .with("code", ended.code)
+        .with("expected", expected))
 }
 
 fn missing(stage: &Stage) -> Result<(), Finding> {
@@ -101,19 +80,12 @@ fn error_names(stage: &Stage, path: &str, code: i32, errno: &str) -> Result<(), 
     if ended.code == code && ended.stderr.contains(path) && ended.stderr.contains(errno) {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!(
-            "{path} ended with {}; the message names the path: {}, {errno}: {}",
-            ended.code,
-            ended.stderr.contains(path),
-            ended.stderr.contains(errno)
-        ),
-        expected: "127 for a command that isn't there, 126 for one that can't be executed; path and errno in the message",
-        meaning: "execve failed in the child, and what failed must travel to the parent, which alone prints",
-        look: "ch00-process run --explain -- /no/such/command",
-        read: "book: chapter 00, 'the child's side'; execve(2)",
-        ..Finding::default()
-    })
+    Err(Finding::seen("error")
+        .with("path", path)
+        .with("code", ended.code)
+        .with("named", ended.stderr.contains(path))
+        .with("errno", errno)
+        .with("told", ended.stderr.contains(errno)))
 }
 
 fn engine_failure(stage: &Stage) -> Result<(), Finding> {
@@ -121,14 +93,7 @@ fn engine_failure(stage: &Stage) -> Result<(), Finding> {
     if ended.code == 125 && !ended.stderr.is_empty() {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!("an unknown option ended with {}", ended.code),
-        expected: "125 and a message: nothing was run, the engine itself failed",
-        meaning: "a script must tell an engine that failed from a command that failed",
-        look: "ch00-process run --no-such-option true; echo $?",
-        read: "book: chapter 00, 'the end'; docker-run(1), EXIT STATUS",
-        ..Finding::default()
-    })
+    Err(Finding::seen("code").with("code", ended.code))
 }
 
 fn forwarded(stage: &Stage) -> Result<(), Finding> {
@@ -149,16 +114,7 @@ fn forwarded(stage: &Stage) -> Result<(), Finding> {
     if line.trim() == "ready" && code == Some(7) {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!(
-            "SIGTERM to the stage; the command's handler says exit 7; the stage ended with {code:?}"
-        ),
-        expected: "the signal reaches the command, and its exit code comes back",
-        meaning: "who stops the engine means the command: signals are passed on, not obeyed",
-        look: "ch00-process run -- sh -c \"trap 'exit 7' TERM; sleep 60 & wait\"  and kill -TERM it",
-        read: "book: chapter 00, 'the end'; pidfd_send_signal(2)",
-        ..Finding::default()
-    })
+    Err(Finding::seen("code").with("code", format!("{code:?}")))
 }
 
 fn signals_reset(stage: &Stage) -> Result<(), Finding> {
@@ -173,17 +129,10 @@ fn signals_reset(stage: &Stage) -> Result<(), Finding> {
     if blocked == 0 && ignored == 0 && broken.code == 128 + 13 {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!(
-            "blocked {blocked:x}, ignored {ignored:x}, SIGPIPE to itself ended with {}",
-            broken.code
-        ),
-        expected: "nothing blocked, nothing ignored, SIGPIPE kills",
-        meaning: "what the parent blocks or ignores its child inherits through execve; it must be reset before",
-        look: "ch00-process run -- grep Sig /proc/self/status",
-        read: "book: chapter 00, 'the child's side'; signal(7)",
-        ..Finding::default()
-    })
+    Err(Finding::seen("signals")
+        .with("blocked", format!("{blocked:x}"))
+        .with("ignored", format!("{ignored:x}"))
+        .with("code", broken.code))
 }
 
 fn stopped_parent(stage: &Stage) -> Result<(), Finding> {
@@ -207,12 +156,5 @@ fn stopped_parent(stage: &Stage) -> Result<(), Finding> {
     if code == Some(0) {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!("the command ended while the stage was stopped; the stage ended with {code:?}"),
-        expected: "0: the end is not missed",
-        meaning: "the end of a child is a state that can be waited for later, not an event that can be missed",
-        look: "kill -STOP and kill -CONT the stage around the command's end",
-        read: "book: chapter 00, 'the end'; pidfd_open(2), waitid(2)",
-        ..Finding::default()
-    })
+    Err(Finding::seen("code").with("code", format!("{code:?}")))
 }

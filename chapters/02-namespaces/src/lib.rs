@@ -8,6 +8,7 @@
 //! - [`pids`], [`uts`], [`ipc`], [`net`], [`cgroup`], [`time`]
 //! - [`seal`]: groups, descriptors, keyring, ids: what the command doesn't get
 //! - [`only`]: which of them a launch has
+//! - [`without`]: a launch with one of them taken out, for the ladder
 //! - [`run`]: the list of mechanisms that is this chapter
 //! - [`subid`]: ranges of ids that the machine gives to a user
 
@@ -28,3 +29,4 @@ pub mod sys;
 pub mod time;
 pub mod users;
 pub mod uts;
+pub mod without;

@@ -12,7 +12,10 @@ use nix::fcntl::OFlag;
 
 /// A copy of the host's table of mounts, on which changes stay private.
 #[derive(Debug)]
-pub struct Mounts;
+pub struct Mounts {
+    /// Whether propagation is cut both ways; `--without mnt` cuts only the way out.
+    pub both_ways: bool,
+}
 
 impl Mechanism for Mounts {
     const NAME: &'static str = "02-namespaces/mnt";
@@ -25,6 +28,9 @@ impl Mechanism for Mounts {
 
     // ANCHOR: open
     fn open(&self, k: &Kernel, _: &mut Handed) -> Result<()> {
+        if !self.both_ways {
+            return k.why("--without mnt: what the host mounts later goes on arriving").mount_slave("/");
+        }
         // ANCHOR: task-private
         k.why("systemd shares all mounts: without this, each mount made here would appear on the host")
             .mount_private("/")

@@ -16,6 +16,8 @@ pub struct Pivot {
     pub rootfs: PathBuf,
     /// Whether its files shall be owned as the user namespace counts (root with a user namespace).
     pub id_mapped: bool,
+    /// `--without pivot`: by chapter 01's chroot instead, which leaves the old root where it is.
+    pub by_chroot: bool,
 }
 
 impl Root for Pivot {
@@ -49,6 +51,10 @@ impl Root for Pivot {
     // ANCHOR: switch
     fn switch(&self, k: &Kernel, root: Option<OwnedFd>) -> Result<()> {
         let Some(root) = root else { return Ok(()) };
+        if self.by_chroot {
+            k.why("--without pivot: a view on the host's tree, as in chapter 01").chroot(&self.rootfs)?;
+            return k.why("--without pivot: and inside of it").chdir(Path::new("/"));
+        }
         // ANCHOR: task-pivot
         k.why("on top of the host's root, where it hides it").move_mount(root.as_fd(), "/")?;
         k.why("stand in it: / still means the old root for this process").fchdir(root.as_fd())?;

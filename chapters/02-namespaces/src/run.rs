@@ -27,6 +27,7 @@ use crate::sys::Sys;
 use crate::time::{Time, parse_span};
 use crate::users::{Map, Users};
 use crate::uts::Uts;
+use crate::without::Without;
 
 /// Whether there is a user namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,6 +65,9 @@ pub struct Options {
     /// Set a variable inside (KEY alone: take it over from here)
     #[arg(long, short, value_name = "KEY[=VALUE]")]
     pub env: Vec<OsString>,
+    /// Leave one mechanism out, to see what it is worth
+    #[arg(long, value_name = "MECHANISM", hide = true)]
+    pub without: Option<Without>,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true)]
     pub command: Vec<OsString>,
@@ -99,8 +103,12 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
             "a range in /etc/subuid and /etc/subgid, or --user 0",
         ));
     }
-    let seals = switches_root || options.user.is_some();
-    let command = if switches_root {
+    let lacks = |without| options.without == Some(without);
+    let seals = (switches_root || options.user.is_some()) && !lacks(Without::Seal);
+    let (pivots, cuts) = (!lacks(Without::Pivot), !lacks(Without::Mnt));
+    let has_proc = switches_root && (rooms.pid || lacks(Without::Pid));
+    let has_sys = switches_root && (rooms.net || lacks(Without::Net));
+    let command = if switches_root && !lacks(Without::Env) {
         let env = environment(&options, user);
         Command::with_env(options.command, env)?
     } else {
@@ -111,22 +119,26 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
     Launch::new(command)
         .init(options.init.then_some(reaper::stay))
         .with(map.map(|map| Users { map }))
-        .with(rooms.mnt.then_some(Mounts))
+        .with(rooms.mnt.then_some(Mounts { both_ways: cuts }))
         .with(rooms.pid.then_some(Pids))
         .with(rooms.uts.then_some(Uts { hostname: options.hostname }))
         .with(rooms.ipc.then_some(Ipc))
         .with(rooms.net.then_some(Net))
         .with(rooms.cgroup.then_some(CgroupView))
         .with(rooms.time.then_some(Time { boottime: options.boottime }))
-        .with((switches_root && rooms.pid).then_some(Proc))
-        .with((switches_root && rooms.net).then_some(Sys))
+        .with(has_proc.then_some(Proc))
+        .with(has_sys.then_some(Sys))
         .with(switches_root.then_some(Dev {
             bound: rooms.user,
             tty_group: map.is_none_or(|map| map.has(5)),
             queues: rooms.ipc,
         }))
         .with(seals.then_some(Seal { user, has_groups: map != Some(Map::OneId) }))
-        .root(rootfs.map(|rootfs| Pivot { rootfs, id_mapped: matches!(map, Some(Map::Shifted(_))) }))
+        .root(rootfs.map(|rootfs| Pivot {
+            rootfs,
+            id_mapped: matches!(map, Some(Map::Shifted(_))),
+            by_chroot: !pivots,
+        }))
         .run(k)
     // ANCHOR_END: launch
 }
@@ -139,6 +151,14 @@ fn rooms(options: &Options) -> Result<Rooms> {
         Some(UserNamespace::Host) => rooms.user = false,
         // An ordinary user has the privilege for the others only in a user namespace of its own.
         None => rooms.user |= !geteuid().is_root(),
+    }
+    match options.without {
+        Some(Without::Pid) => rooms.pid = false,
+        Some(Without::Uts) => rooms.uts = false,
+        Some(Without::Ipc) => rooms.ipc = false,
+        Some(Without::Net) => rooms.net = false,
+        Some(Without::Cgroup) => rooms.cgroup = false,
+        Some(Without::Mnt | Without::Pivot | Without::Seal | Without::Env) | None => {}
     }
     if options.boottime > 0 && !rooms.time {
         return Err(Failure::said(

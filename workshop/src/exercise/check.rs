@@ -15,7 +15,7 @@ use super::beside::beside;
 use super::desk::Desk;
 use super::progress::Progress as Done;
 use super::question;
-use crate::ink::Ink;
+use crate::ink::{Ink, wrap};
 use crate::progress::Progress;
 
 /// How a task stands.
@@ -159,24 +159,14 @@ fn tell(out: &mut impl Write, ink: Ink, desk: &Desk, states: &[State], verdicts:
         writeln!(out, "  {number} {:12} {word}  {}{optional}", task.name, task.title)?;
     }
     for ((number, task), _) in desk.numbered().zip(states).filter(|(_, state)| **state == State::Failed) {
-        for verdict in
-            verdicts.iter().filter(|v| v.outcome == Outcome::Failed && task.checks.contains(&v.check))
-        {
-            writeln!(out, "\n{}  task {number} ({}), {}", ink.red("FAILED"), task.name, verdict.check)?;
-            for line in verdict.text.trim().lines() {
-                writeln!(out, "  {line}")?;
-            }
-        }
+        let failed = failed(verdicts, |check| task.checks.iter().any(|name| name == check));
+        failures(out, ink, &format!("task {number} ({})", task.name), &failed)?;
     }
     // A check that belongs to no task passed on the reference's lines: it fails where the learner's broke something.
-    let told =
-        |verdict: &&Verdict| desk.exercise.tasks.iter().all(|task| !task.checks.contains(&verdict.check));
-    for verdict in verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Failed).filter(told) {
-        writeln!(out, "\n{}  {} (it held before your lines)", ink.red("FAILED"), verdict.check)?;
-        for line in verdict.text.trim().lines() {
-            writeln!(out, "  {line}")?;
-        }
-    }
+    let others = failed(verdicts, |check| {
+        desk.exercise.tasks.iter().all(|task| task.checks.iter().all(|name| name != check))
+    });
+    failures(out, ink, "what held before your lines", &others)?;
     for ((number, task), _) in desk.numbered().zip(states).filter(|((_, task), state)| {
         **state == State::Proven && !desk.progress.of(&desk.chapter.name, &task.name).proven
     }) {
@@ -197,6 +187,24 @@ fn tell(out: &mut impl Write, ink: Ink, desk: &Desk, states: &[State], verdicts:
     Ok(())
 }
 
+fn failed(verdicts: &[Verdict], of: impl Fn(&str) -> bool) -> Vec<&Verdict> {
+    verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Failed && of(&verdict.check)).collect()
+}
+
+/// The first failure whole, the others by their names: one mistake often fails many checks, and the first says it.
+fn failures(out: &mut impl Write, ink: Ink, of: &str, failed: &[&Verdict]) -> Result<()> {
+    let Some((first, others)) = failed.split_first() else { return Ok(()) };
+    writeln!(out, "\n{}  {of}: {}", ink.red("FAILED"), first.check)?;
+    for line in first.text.trim().lines() {
+        writeln!(out, "  {line}")?;
+    }
+    if !others.is_empty() {
+        let names: Vec<_> = others.iter().map(|verdict| verdict.check.as_str()).collect();
+        writeln!(out, "  and {}: {}", others.len(), wrap(&names.join(", "), 110, 4))?;
+    }
+    Ok(())
+}
+
 /// A task has passed for the first time: the prediction comes back, the reference stands beside, and it is broken again.
 fn passed(out: &mut impl Write, ink: Ink, desk: &Desk, (number, task): (usize, &Task)) -> Result<()> {
     writeln!(out, "\n{} task {number} ({})", ink.green("proven:"), task.name)?;
@@ -212,11 +220,12 @@ fn passed(out: &mut impl Write, ink: Ink, desk: &Desk, (number, task): (usize, &
             beside(("yours", &mine), (&format!("the reference, {}", open.file), &theirs), width).as_bytes(),
         )?;
     }
-    writeln!(out, "  {} {}", ink.bold("break it again:"), crate::ink::wrap(task.break_it.trim(), 100, 2))?;
+    writeln!(out, "  {} {}", ink.bold("break it again:"), wrap(task.break_it.trim(), 100, 2))?;
     if let Some(row) = &task.breaks {
         writeln!(
             out,
-            "  which cell of the ladder turns ESCAPED then? (cargo workshop ladder --all; it is in the row of `{row}`)"
+            "  which cell of the ladder turns ESCAPED then? cargo workshop ladder --all --own {}   (the row of `{row}`)",
+            desk.chapter.digits()
         )?;
     }
     Ok(())

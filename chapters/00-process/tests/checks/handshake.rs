@@ -36,17 +36,11 @@ pub(crate) fn held(stage: &Stage) -> Result<(), Finding> {
             let _ = child.kill();
             let _ = child.wait();
             return Err(match errno {
-                Errno::EPERM => Finding {
-                    untried: Some("this machine lets nobody trace a process (ptrace_scope)".into()),
-                    ..Finding::default()
-                },
-                Errno::ECHILD => {
-                    Finding { seen: "the stage ended without having made a child".into(), ..words_of() }
+                Errno::EPERM => {
+                    Finding::untried("this machine lets nobody trace a process (ptrace_scope)".into())
                 }
-                errno => Finding {
-                    seen: format!("the stage made no child: {}", errno.desc().to_lowercase()),
-                    ..words_of()
-                },
+                Errno::ECHILD => Finding::seen("childless"),
+                errno => Finding::seen("unheld").with("errno", errno.desc().to_lowercase()),
             });
         }
     };
@@ -58,21 +52,10 @@ pub(crate) fn held(stage: &Stage) -> Result<(), Finding> {
     if !too_early && effect.exists() && code == Some(0) {
         return Ok(());
     }
-    let seen = format!(
-        "the parent held right after clone: the command ran: {too_early}; let go: it ran: {}, exit code {code:?}",
-        effect.exists()
-    );
-    Err(Finding { seen, ..words_of() })
-}
-
-fn words_of() -> Finding {
-    Finding {
-        expected: "nothing runs while the parent is held; the command runs when it goes on",
-        meaning: "the child has to wait for the parent's word before exec: until then ids are mapped and groups joined",
-        look: "ch00-process run --explain true  (the moment 'gate')",
-        read: "book: chapter 00, 'the child's side'; unix(7)",
-        ..Finding::default()
-    }
+    Err(Finding::seen("early")
+        .with("early", too_early)
+        .with("ran", effect.exists())
+        .with("code", format!("{code:?}")))
 }
 
 /// Lets the stage run up to the birth of its first child, and holds it there; the child runs free.

@@ -19,14 +19,7 @@ pub(crate) fn init(stage: &Stage) -> Result<(), Finding> {
     if zombies == 0 && listed && ended.code == 5 {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!("{zombies} zombies; process 1 is listed: {listed}; exit 5 came back as {}", ended.code),
-        expected: "no zombie, and the command's exit code",
-        meaning: "orphans become process 1's; it must wait for all, and end with the command's own code",
-        look: "ch02-namespaces run --init sh -c \"sh -c 'sleep 1 & exit'; sleep 2; ps\"",
-        read: "book: chapter 02, 'its own numbers'; pid_namespaces(7), wait(2)",
-        ..Finding::default()
-    })
+    Err(Finding::seen("zombies").with("zombies", zombies).with("listed", listed).with("code", ended.code))
 }
 
 pub(crate) fn killed(stage: &Stage) -> Result<(), Finding> {
@@ -43,14 +36,7 @@ pub(crate) fn killed(stage: &Stage) -> Result<(), Finding> {
     if gone {
         return Ok(());
     }
-    Err(Finding {
-        seen: "the stage was killed by SIGKILL, and what its command started lives on".into(),
-        expected: "nothing survives it",
-        meaning: "process 1 of a pid namespace must end with its parent (PR_SET_PDEATHSIG): the kernel then ends all the others",
-        look: "ch02-namespaces run sh -c 'sleep 1000; true' &  kill -KILL $!; pgrep -a sleep",
-        read: "book: chapter 02, 'its own numbers'; pid_namespaces(7), PR_SET_PDEATHSIG(2const)",
-        ..Finding::default()
-    })
+    Err(Finding::seen("alive"))
 }
 
 pub(crate) fn codes(stage: &Stage) -> Result<(), Finding> {
@@ -63,14 +49,10 @@ pub(crate) fn codes(stage: &Stage) -> Result<(), Finding> {
     for (words, expected) in cases {
         let ended = run(stage, &[], words)?;
         if ended.code != expected {
-            return Err(Finding {
-                seen: format!("{words:?} ended with {}, expected {expected}", ended.code),
-                expected: "Docker's exit codes, from inside a room too",
-                meaning: "the command's end must come through every process between it and the caller",
-                look: "ch02-namespaces run sh -c 'exit 3'; echo $?",
-                read: "book: chapter 00, 'the end'; waitid(2)",
-                ..Finding::default()
-            });
+            return Err(Finding::seen("code")
+                .with("command", format!("{words:?}"))
+                .with("code", ended.code)
+                .with("expected", expected));
         }
     }
     Ok(())

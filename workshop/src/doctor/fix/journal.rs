@@ -55,8 +55,12 @@ impl Journal {
     /// Whether anything is recorded below `data`, without making a folder for it.
     #[must_use]
     pub fn is_empty(data: &Path) -> bool {
-        fs::read_dir(data.join("doctor/changes")).is_ok_and(|mut all| all.next().is_none())
-            || !data.join("doctor/changes").exists()
+        let folder = data.join("doctor/changes");
+        // One that can't be read isn't empty: opening it will say why.
+        fs::read_dir(&folder).map_or_else(
+            |error| error.kind() == std::io::ErrorKind::NotFound,
+            |all| all.flatten().all(|entry| entry.path().extension().is_none_or(|end| end != "json")),
+        )
     }
 
     /// Notes that `change` is about to be made. On return it is on the disk.

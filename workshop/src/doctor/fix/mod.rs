@@ -26,7 +26,7 @@ pub mod plan;
 pub mod profile;
 pub mod undo;
 
-use change::Standing;
+use change::{Change, Standing};
 use journal::Journal;
 use machine::Machine;
 use order::{Hand, Order};
@@ -173,8 +173,14 @@ fn make(step: &Step, hand: Hand, machine: &Machine, journal: &Journal) -> Result
     let place = step.change.place();
     // Read again: between the showing and the yes somebody else may have been here.
     let now = machine::text(&place);
-    if let Standing::Other(what) = step.change.standing(now.as_deref()) {
-        bail!("{} was changed meanwhile: {what}; run --fix again", place.display());
+    match step.change.standing(now.as_deref()) {
+        Standing::Other(what) => bail!("{} was changed meanwhile: {what}; run --fix again", place.display()),
+        // Somebody else was faster: it is theirs, and --undo shall not take it from them.
+        Standing::Made if !matches!(step.change, Change::File { .. }) => return Ok(()),
+        _ => {}
+    }
+    if let Some(line) = now.as_deref().and_then(|now| plan::taken(&step.change, now)) {
+        bail!("these ids were given out meanwhile ({line} in {}); run --fix again", place.display());
     }
     let _entry = journal.record(&step.change)?;
     for order in step.change.make(now.as_deref(), machine.tools) {

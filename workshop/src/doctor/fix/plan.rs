@@ -234,6 +234,18 @@ fn entries(text: &str) -> impl Iterator<Item = (&str, u32, u32)> {
     })
 }
 
+/// The line of `now` that has given some of a range's ids to somebody since it was planned.
+#[must_use]
+pub fn taken(change: &Change, now: &str) -> Option<String> {
+    let Change::Range { first, count, .. } = change else { return None };
+    let end = |first: u32, count: u32| u64::from(first) + u64::from(count);
+    entries(now)
+        .find(|(_, begin, many)| {
+            u64::from(*begin) < end(*first, *count) && u64::from(*first) < end(*begin, *many)
+        })
+        .map(|(who, begin, many)| format!("{who}:{begin}:{many}"))
+}
+
 /// The first id of [`COUNT`] in a row that no range has and no user or group of this machine is.
 fn free(machine: &Machine) -> Option<u32> {
     let given = machine.ranges.iter().flatten().flat_map(|text| entries(text));

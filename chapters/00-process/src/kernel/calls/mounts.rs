@@ -54,6 +54,17 @@ impl Call<'_> {
         self.plain(answer, || format!("mount(NULL, {path:?}, NULL, MS_REC|MS_PRIVATE, NULL)"))
     }
 
+    /// `mount(MS_REC | MS_SLAVE)`: nothing mounted here is seen elsewhere; what is mounted there arrives.
+    /// mount_namespaces(7).
+    ///
+    /// # Errors
+    /// As [`Call::mount_private`].
+    pub fn mount_slave(self, path: &str) -> Result<()> {
+        let none: Option<&str> = None;
+        let answer = nix::mount::mount(none, path, none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none);
+        self.plain(answer, || format!("mount(NULL, {path:?}, NULL, MS_REC|MS_SLAVE, NULL)"))
+    }
+
     /// `open_tree(OPEN_TREE_CLONE | AT_RECURSIVE)`: a copy of the tree of mounts at `path`, attached
     /// nowhere. 5.2.
     ///

@@ -144,3 +144,10 @@ fn a_scope_is_said_and_the_controllers_are_handed_over_for_good() {
     let taught = plan(&Machine { limits_are_taught: true, ..machine });
     assert_eq!(shown(&taught), ["the file /etc/systemd/system/user@.service.d/boxroom.conf"]);
 }
+
+#[test]
+fn ids_that_were_given_out_since_are_noticed() {
+    let range = Change::Range { file: "/etc/subuid".into(), who: "ana".into(), first: 100_000, count: COUNT };
+    assert_eq!(taken(&range, "eve:165535:2\n").as_deref(), Some("eve:165535:2"));
+    assert_eq!(taken(&range, "eve:165536:65536\nbob:99999:1\n"), None);
+}
