@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
-use checks::learner::{Outcome, Verdict};
+use anyhow::{Result, ensure};
+use checks::learner::Outcome;
 use checks::need::Need;
+use checks::program::verdicts;
 use checks::table::trial;
 use libtest_mimic::Arguments;
 
@@ -53,7 +53,7 @@ fn isolates_nothing(chapter: &str, name: &str, script: &str) -> Result<()> {
     let program = folder.path().join(name);
     fs::write(&program, script)?;
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
-    let verdicts = verdicts(chapter, &program, &folder.path().join("verdicts.json"))?;
+    let verdicts = verdicts(chapter, &program)?;
     ensure!(verdicts.len() > 10, "only {} verdicts", verdicts.len());
     let passed: Vec<_> = verdicts
         .iter()
@@ -62,19 +62,4 @@ fn isolates_nothing(chapter: &str, name: &str, script: &str) -> Result<()> {
         .collect();
     ensure!(passed.is_empty(), "a program that merely {name} passes {passed:?}");
     Ok(())
-}
-
-/// The chapter's checks on another program.
-fn verdicts(chapter: &str, program: &Path, file: &Path) -> Result<Vec<Verdict>> {
-    let checks = probe::build_test(&format!("ch{chapter}"), "checks")?;
-    Command::new(checks)
-        .current_dir(probe::workspace())
-        .env("STAGE_BIN", program)
-        .env("BOXROOM_VERDICTS", file)
-        .env_remove("BOXROOM_REQUIRE")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()?;
-    let text = fs::read(file).context("the checks told nothing")?;
-    Ok(serde_json::from_slice(&text)?)
 }

@@ -12,7 +12,7 @@
 //! - [`judge`]: what counts as an escape
 //! - [`ladder`]: all stages times all probes
 //! - [`drive`]: a stage run to its end, or visited
-//! - [`learner`]: the checks on a learner's exercise; [`limit`]: and an end to those that have none
+//! - [`program`]: the checks on any program; [`learner`]: on a learner's exercise; [`limit`]: and an end to those that have none
 //! - [`finding`], [`need`], [`table`]: a chapter's checks, their three outcomes
 //! - [`words`]: where the words of a failed check stand; [`diagnosis`]: the order of calls that explains it
 
@@ -28,6 +28,7 @@ pub mod learner;
 pub mod limit;
 pub mod need;
 pub mod profile;
+pub mod program;
 pub mod roll_call;
 pub mod stage;
 pub mod table;

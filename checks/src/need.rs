@@ -21,6 +21,8 @@ pub enum Need {
     Mutants,
     /// The same, for tests that build a learner's copy.
     Exercises,
+    /// A python3 where a stage looks for it.
+    Python,
 }
 
 impl Need {
@@ -34,6 +36,7 @@ impl Need {
             Self::Range => "subuid",
             Self::Mutants => "mutants",
             Self::Exercises => "exercises",
+            Self::Python => "python",
         }
     }
 
@@ -51,6 +54,10 @@ impl Need {
             Self::Exercises => (
                 is_required("exercises"),
                 "slow: it builds a learner's copy; BOXROOM_REQUIRE=exercises runs it",
+            ),
+            Self::Python => (
+                python(),
+                "the usual folders have no python3 of 3.8 or newer; apt-get install python3-minimal",
             ),
             Self::Mutants => {
                 (is_required("mutants"), "slow: each mutant is a build; BOXROOM_REQUIRE=mutants runs it")
@@ -86,6 +93,17 @@ fn locked() -> &'static str {
 fn user_namespace() -> bool {
     std::process::Command::new("unshare")
         .args(["--user", "--map-root-user", "true"])
+        .stderr(std::process::Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// With the PATH that a stage gets: one in somebody's home isn't found by it.
+fn python() -> bool {
+    std::process::Command::new("python3")
+        .args(["-c", "import sys, ctypes; sys.exit(sys.version_info < (3, 8))"])
+        .env_clear()
+        .env("PATH", crate::stage::PATH)
         .stderr(std::process::Stdio::null())
         .status()
         .is_ok_and(|status| status.success())

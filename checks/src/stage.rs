@@ -13,6 +13,9 @@ use nix::fcntl::{Flock, FlockArg};
 /// The stages of the ladder that have a binary, in their order.
 pub const STAGES: [&str; 3] = ["00-process", "01-chroot", "02-namespaces"];
 
+/// Where a stage, and the command in it, looks for programs.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Something that a command can be run in.
 #[derive(Debug, Clone)]
 pub struct Stage {
@@ -155,7 +158,7 @@ impl Stage {
         let (program, arguments) = line.split_first().ok_or_else(|| anyhow!("no command"))?;
         let mut command = Command::new(program);
         command.args(arguments).env_clear().stdin(Stdio::null());
-        command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("PATH", PATH);
         command.env("HOME", "/").env("TERM", "dumb");
         command.env("BOXROOM_RUN", folder()?.join("run")).env("BOXROOM_ROOT", folder()?.join("root"));
         Ok(command)
