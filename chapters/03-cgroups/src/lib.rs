@@ -10,6 +10,7 @@
 //! - [`cgroup`]: the mechanism: the group's part in a launch
 //! - [`death`]: why it died
 //! - [`stats`], [`tree`]: looking at groups while they live
+//! - [`neighbours`]: a loud one and a quiet one, measured and drawn
 //! - [`run`]: chapter 02's list of mechanisms and one more
 
 pub mod cgroup;
@@ -18,6 +19,7 @@ pub mod delegation;
 pub mod group;
 pub mod hierarchy;
 pub mod limits;
+pub mod neighbours;
 pub mod run;
 pub mod size;
 pub mod stats;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ch00_process::failure::Failure;
 use ch00_process::kernel::{Kernel, Result};
 use ch00_process::launch::Launch;
 use ch00_process::mechanism::{Chain, Root};
@@ -26,6 +27,9 @@ pub struct Options {
     /// (v1); an ordinary user: the own group, where it was given to them]
     #[arg(long, value_name = "PATH")]
     pub cgroup_parent: Option<PathBuf>,
+    /// No group of its own: chapter 02's container, in the group of whoever starts it
+    #[arg(long, conflicts_with_all = ["name", "cgroup_parent"])]
+    pub no_group: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub below: below::Options,
@@ -45,7 +49,14 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
 /// What the options ask for makes no sense, or this user can't have it.
 // ANCHOR: launch
 pub fn launch(options: Options) -> Result<Launch<impl Chain, impl Root>> {
-    let Options { limits, name, cgroup_parent, below } = options;
-    Ok(below::launch(below)?.with(Cgroup::new(limits, name, cgroup_parent)))
+    let Options { limits, name, cgroup_parent, no_group, below } = options;
+    if no_group && !limits.is_empty() {
+        return Err(Failure::said(
+            "--no-group with a limit",
+            "it is the group that is limited",
+            "one of the two",
+        ));
+    }
+    Ok(below::launch(below)?.with((!no_group).then(|| Cgroup::new(limits, name, cgroup_parent))))
 }
 // ANCHOR_END: launch
