@@ -62,9 +62,10 @@ fn usual(hierarchy: &Hierarchy) -> (Hierarchy, PathBuf) {
     (hierarchy.clone(), parent.clone())
 }
 
-/// The machine's topmost group lacks the files that are about a group among others. In a container what is
+/// Whether it is the machine's topmost group. That one lacks the files that are about a group among others. In a container what is
 /// mounted is a group like any other, and has them.
-fn is_real_top(point: &Path) -> bool {
+#[must_use]
+pub fn is_real_top(point: &Path) -> bool {
     !point.join("cgroup.events").exists()
 }
 

@@ -2,13 +2,14 @@
 //! Documentation/admin-guide/cgroup-v2.rst.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ch00_process::failure::Failure;
 use ch00_process::kernel::{Kernel, Result};
 use nix::errno::Errno;
 use nix::unistd::geteuid;
 
+use crate::delegation::is_real_top;
 use crate::group::Group;
 use crate::hierarchy::controllers;
 use crate::limits::Limits;
@@ -39,12 +40,12 @@ pub fn enable(k: &Kernel, point: &Path, parent: &Path, asked: &[&str], liked: &[
             names.iter().filter(off).map(|name| format!("+{name}")).collect()
         };
         let (asked, liked) = (missing(asked), missing(liked));
-        let file = group.join("cgroup.subtree_control");
         if !asked.is_empty() {
-            pass_on(k, group, &file, &asked.join(" "))?;
+            pass_on(k, group, &asked.join(" "))?;
         }
-        if !liked.is_empty() {
-            // For the counting only: where it is refused, less is counted, and no limit is lost.
+        // For the counting only: nobody is moved for it, and where it is refused, no limit is lost.
+        if !liked.is_empty() && (is_real_top(group) || processes(group).is_empty()) {
+            let file = group.join("cgroup.subtree_control");
             let _ = k
                 .why("memory, processor, processes and io of each group below are counted")
                 .write(&file, &liked.join(" "));
@@ -56,20 +57,18 @@ pub fn enable(k: &Kernel, point: &Path, parent: &Path, asked: &[&str], liked: &[
 
 // ANCHOR: internal
 /// A group that passes controllers on may have no process in it: they would compete with the groups below, and
-/// nobody could say by which rule. So the kernel answers EBUSY while there is one.
-fn pass_on(k: &Kernel, group: &Path, file: &Path, names: &str) -> Result<()> {
-    let write =
-        || k.why("the group above passes its controllers on, else ours has no such files").write(file, names);
-    let Err(failure) = write() else { return Ok(()) };
-    if failure.errno() != Errno::EBUSY {
-        let hint = "cat cgroup.controllers there; cargo workshop doctor";
-        return Err(failure.because("the group may not pass that controller on", hint));
-    }
+/// nobody could say by which rule. For `memory` or `io` the kernel answers EBUSY while there is one. For `cpu` and
+/// `pids` it is worse: it agrees, makes the group one for threads, and the groups below take no process any more
+/// (EOPNOTSUPP). So the processes go aside first. Only the topmost group of the machine is free of the rule.
+fn make_room(k: &Kernel, group: &Path) -> Result<()> {
     let inside = processes(group);
+    if inside.is_empty() || is_real_top(group) {
+        return Ok(());
+    }
     let alone = inside == [std::process::id() as i32];
     // Whoever was given a subtree was given the processes in it, too; root in a container was not.
-    if !(alone || !geteuid().is_root()) {
-        return Err(in_the_way(failure, group, inside.len()));
+    if !alone && geteuid().is_root() {
+        return Err(in_the_way(k, group, inside.len()));
     }
     let aside = group.join(ASIDE);
     match k.why("no process may be in a group that passes controllers on: a place aside").mkdir(&aside, 0o755)
@@ -78,23 +77,42 @@ fn pass_on(k: &Kernel, group: &Path, file: &Path, names: &str) -> Result<()> {
         _ => {}
     }
     for pid in inside {
-        // ESRCH: it has ended meanwhile.
         let moved = k
             .why("moved aside, with nothing changed for it")
             .write(&aside.join("cgroup.procs"), &pid.to_string());
         match moved {
-            Err(failure) if failure.errno() != Errno::ESRCH => return Err(in_the_way(failure, group, 1)),
-            _ => {}
+            // It has ended meanwhile.
+            Err(failure) if failure.errno() == Errno::ESRCH => {}
+            other => other?,
         }
     }
-    write().map_err(|failure| in_the_way(failure, group, processes(group).len()))
+    Ok(())
 }
 // ANCHOR_END: internal
 
-fn in_the_way(failure: Failure, group: &Path, processes: usize) -> Failure {
+fn pass_on(k: &Kernel, group: &Path, names: &str) -> Result<()> {
+    make_room(k, group)?;
+    let file = group.join("cgroup.subtree_control");
+    k.why("the group above passes its controllers on, else ours has no such files")
+        .write(&file, names)
+        .map_err(|failure| {
+            match failure.errno() {
+                // Somebody has come in since we looked.
+                Errno::EBUSY => in_the_way(k, group, processes(group).len()),
+                _ => failure.because(
+                    "the group may not pass that controller on",
+                    "cat cgroup.controllers there; cargo workshop doctor",
+                ),
+            }
+        })
+}
+
+fn in_the_way(k: &Kernel, group: &Path, processes: usize) -> Failure {
     let place = group.display();
-    failure.because(
-        format!("{processes} processes are in {place} itself, and a group with processes may not pass controllers on (no internal processes)"),
+    let count = if processes == 1 { "a process is".into() } else { format!("{processes} processes are") };
+    k.refuse(
+        format!("{place}: {count} in the group itself, so it can't pass controllers on"),
+        "a group has processes or passes controllers on to groups below, not both (the rule of no internal processes)",
         format!("mkdir {place}/aside; for p in $(cat {place}/cgroup.procs); do echo $p > {place}/aside/cgroup.procs; done"),
     )
 }
@@ -214,10 +232,4 @@ pub fn kill(k: &Kernel, folder: &Path) -> Result<()> {
 fn processes(group: &Path) -> Vec<i32> {
     let text = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
     text.lines().filter_map(|line| line.parse().ok()).collect()
-}
-
-/// The file of this group, where the kernel has it.
-#[must_use]
-pub fn file(folder: &Path, name: &str) -> Option<PathBuf> {
-    Some(folder.join(name)).filter(|path| path.exists())
 }
