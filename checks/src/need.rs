@@ -1,8 +1,10 @@
 //! What a check needs of this machine, and what is said where it isn't there.
 
 use std::env;
+use std::fs;
+use std::path::PathBuf;
 
-use nix::unistd::geteuid;
+use nix::unistd::{AccessFlags, access, geteuid};
 
 use crate::profile::Profile;
 
@@ -17,6 +19,12 @@ pub enum Need {
     UserNamespace,
     /// A range of ids.
     Range,
+    /// A control group that this user may make one in, of whichever version.
+    Cgroup,
+    /// The same, and the controllers are those of version 1 (hybrid machines, too).
+    Cgroup1,
+    /// The same, and they are those of version 2.
+    Cgroup2,
     /// The time for a slow check; only where it is asked for.
     Mutants,
     /// The same, for tests that build a learner's copy.
@@ -34,6 +42,9 @@ impl Need {
             Self::User => "user",
             Self::UserNamespace => "userns",
             Self::Range => "subuid",
+            Self::Cgroup => "cgroup",
+            Self::Cgroup1 => "cgroup1",
+            Self::Cgroup2 => "cgroup2",
             Self::Mutants => "mutants",
             Self::Exercises => "exercises",
             Self::Python => "python",
@@ -54,6 +65,18 @@ impl Need {
             Self::Exercises => (
                 is_required("exercises"),
                 "slow: it builds a learner's copy; BOXROOM_REQUIRE=exercises runs it",
+            ),
+            Self::Cgroup => (
+                cgroup().is_some(),
+                "no control group is given to this user; as root, or by systemd-run --user --scope -p Delegate=yes",
+            ),
+            Self::Cgroup1 => (
+                cgroup() == Some(1),
+                "the controllers are not those of cgroup version 1 here (or not given to this user); a hybrid machine has them",
+            ),
+            Self::Cgroup2 => (
+                cgroup() == Some(2),
+                "the controllers are not those of cgroup version 2 here (or not given to this user); .ci/smoke-vm has them",
             ),
             Self::Python => (
                 python(),
@@ -87,6 +110,32 @@ fn locked() -> &'static str {
     } else {
         "this user may have no user namespace; cargo workshop doctor says why"
     }
+}
+
+/// The version whose memory controller this user may make a group with. Looked at here on its own: the chapter's
+/// word for it is what is being checked.
+fn cgroup() -> Option<u8> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let mounted = |sign: &dyn Fn(&str) -> bool| {
+        let line = mounts.lines().find(|line| line.split_once(" - ").is_some_and(|(_, kind)| sign(kind)))?;
+        line.split(' ').nth(4).map(PathBuf::from)
+    };
+    let path =
+        |sign: &str| own.lines().find_map(|line| Some(line.split_once(sign)?.1.trim_start_matches('/')));
+    let may = |folder: &PathBuf| {
+        let writable = |path: &PathBuf| access(path, AccessFlags::W_OK).is_ok();
+        writable(folder) && writable(&folder.join("cgroup.procs"))
+    };
+    let v1 =
+        mounted(&|kind| kind.starts_with("cgroup ") && kind.split([' ', ',']).any(|word| word == "memory"));
+    if let Some(point) = v1 {
+        return may(&point.join(path(":memory:")?)).then_some(1);
+    }
+    let point = mounted(&|kind| kind.starts_with("cgroup2 "))?;
+    let home = if geteuid().is_root() { point } else { point.join(path("0::")?) };
+    let has = fs::read_to_string(home.join("cgroup.controllers")).unwrap_or_default();
+    (has.split_whitespace().any(|name| name == "memory") && may(&home)).then_some(2)
 }
 
 /// Asked of the kernel, in a process of its own.
