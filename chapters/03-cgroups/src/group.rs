@@ -197,9 +197,9 @@ impl Group {
     /// # Errors
     /// The call that failed.
     pub fn kill(&self, k: &Kernel) -> Result<()> {
-        match self.v2().filter(|part| part.folder.is_dir()) {
-            Some(part) => v2::kill(k, &part.folder)?,
-            None => {}
+        // On a hybrid machine both: each kills who is in its own tree.
+        if let Some(part) = self.v2().filter(|part| part.folder.is_dir()) {
+            v2::kill(k, &part.folder)?;
         }
         match self.part("freezer").filter(|part| part.version == Version::V1 && part.folder.is_dir()) {
             Some(part) => v1::kill(k, &part.folder),

@@ -211,8 +211,8 @@ fn table(
     }
     writeln!(
         out,
-        "{:<14} {:>8} {:>21} {:>10} {:>11} {:>21}  {}",
-        "NAME", "CPU", "MEMORY / LIMIT", "PEAK", "PIDS", "READ / WRITTEN", "PRESSURE mem cpu io"
+        "{:<14} {:>8} {:>21} {:>10} {:>11} {:>21}  PRESSURE mem cpu io",
+        "NAME", "CPU", "MEMORY / LIMIT", "PEAK", "PIDS", "READ / WRITTEN"
     )?;
     for row in rows {
         let now = Instant::now();
@@ -255,7 +255,7 @@ pub fn list(out: &mut impl Write) -> Result<()> {
         writeln!(out, "no group of ours; ch03-cgroups run makes one")?;
         return Ok(());
     }
-    writeln!(out, "{:<14} {:>8} {:>5}  {}", "NAME", "ENGINE", "PIDS", "GROUP")?;
+    writeln!(out, "{:<14} {:>8} {:>5}  GROUP", "NAME", "ENGINE", "PIDS")?;
     for one in known {
         let engine = if one.owner.lives() { one.owner.pid.to_string() } else { "killed".into() };
         let part = one.group.part("pids").or_else(|| one.group.parts.first());
