@@ -68,7 +68,7 @@ pub fn known() -> Result<Vec<Known>> {
         }
         // What can't be one of ours is left for `cargo workshop clean` to complain of.
         if let Ok(group) = Group::from_record(&record.what, &hierarchies)
-            && !group.parts.is_empty()
+            && group.parts.first().is_some_and(|part| part.folder.is_dir())
         {
             found.push(Known { group, owner: record.owner });
         }
@@ -89,8 +89,8 @@ impl Usage {
             fs::read_to_string(part.folder.join(file)).ok()
         };
         let one = |controller: &str, v2: &str, v1: &str| at(controller, v2, v1)?.trim().parse::<u64>().ok();
-        let io = at("io", "io.stat", "")
-            .or_else(|| at("blkio", "io.stat", "blkio.throttle.io_service_bytes_recursive"));
+        // The controller of io had another name in version 1.
+        let io = at("blkio", "io.stat", "blkio.throttle.io_service_bytes_recursive");
         Self {
             name: group.name(),
             pid: known.owner.pid,
