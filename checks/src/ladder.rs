@@ -69,12 +69,14 @@ pub fn run_with(
     Ok(Ladder { profile, rows })
 }
 
-/// One stage's column alone, by the probes' names, without the bare host's baseline: for comparing a stage with itself.
+/// One stage's column alone, by the probes' names, without the bare host's baseline: for comparing a stage with itself. The
+/// probes that `skip` names are left out.
 ///
 /// # Errors
 /// As [`run`].
-pub fn column(stage: &Stage) -> Result<Vec<(&'static str, Cell)>> {
-    arena::inside(|| PROBES.iter().map(|probe| Ok((probe.name, attempt(probe, stage)?))).collect())
+pub fn column(stage: &Stage, skip: &[&str]) -> Result<Vec<(&'static str, Cell)>> {
+    let probes = PROBES.iter().filter(|probe| !skip.contains(&probe.name));
+    arena::inside(|| probes.map(|probe| Ok((probe.name, attempt(probe, stage)?))).collect())
 }
 
 fn row(probe: &Probe, stages: &[Stage]) -> Result<Vec<Cell>> {
