@@ -17,4 +17,4 @@ pub mod report;
 pub mod roll_call;
 mod staged;
 
-pub use staged::{build, staged, target_dir, workspace};
+pub use staged::{BUILT, build, built_folder, cargo, has_static_libc, staged, target_dir, workspace};

@@ -43,6 +43,26 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// The checks on other kernels, in a small virtual machine with pure cgroup v2. For CI; no page needs it.
+    Vm {
+        /// The chapters, by number or name (`02`, `namespaces`); without any, all of them.
+        chapters: Vec<String>,
+        /// Another kernel than Debian 12's 6.1: 6.12 (Debian 13), or 5.10 (Debian 11), which is too old and says so.
+        #[arg(long, value_name = "SERIES", conflicts_with = "all_kernels")]
+        kernel: Option<String>,
+        /// Every kernel of the list, one after the other.
+        #[arg(long)]
+        all_kernels: bool,
+        /// A shell in the machine instead of the checks.
+        #[arg(long, conflicts_with_all = ["json", "all_kernels"])]
+        shell: bool,
+        /// For tools.
+        #[arg(long)]
+        json: bool,
+        /// End a machine that is still at it after so many seconds.
+        #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+        limit: u64,
+    },
     /// One try of the doctor's, in a process of its own because the process is changed by it.
     #[command(hide = true)]
     Attempt {
@@ -86,10 +106,11 @@ fn main() -> ExitCode {
 mod linux {
     use std::io::{self, IsTerminal};
     use std::process::ExitCode;
+    use std::time::Duration;
 
     use super::{About, Command, Line};
     use workshop::progress::Progress;
-    use workshop::{clean, doctor, ink::Ink, ladder, tour};
+    use workshop::{clean, doctor, ink::Ink, ladder, tour, vm};
 
     pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
         let out = &mut io::stdout().lock();
@@ -109,6 +130,11 @@ mod linux {
                 doctor::errnos::run(out, ink, name.as_deref(), json)
             }
             Some(Command::Clean { dry_run }) => clean::run(out, ink, dry_run),
+            Some(Command::Vm { chapters, kernel, all_kernels, shell, json, limit }) => {
+                let kernels = vm::Asked::kernels(kernel.as_deref(), all_kernels)?;
+                let limit = Duration::from_secs(limit);
+                vm::run(out, &mut progress(), ink, &vm::Asked { chapters, kernels, shell, json, limit })
+            }
             Some(Command::Attempt { name, ordinary }) => Ok(doctor::attempt::child(out, &name, ordinary)),
         }
     }

@@ -1,0 +1,63 @@
+# How a chapter's checks are run in the small machine: as root, and as an ordinary user who has been given a subtree
+# of the cgroups, as systemd does it (`systemd-run --user --scope -p Delegate=yes`).
+
+export BOXROOM_BUILT=/built
+export INSTA_WORKSPACE_ROOT=/built INSTA_UPDATE=no
+export RUST_BACKTRACE=0 NO_COLOR=1
+
+top=/sys/fs/cgroup
+session=$top/user.slice/user-0.slice/session-1.scope
+manager=$top/user.slice/user-1000.slice/user@1000.service
+scope=$manager/run-checks.scope
+
+# Every controller that there is, down the path to a group: a child has those that its parent hands on.
+hand_on() {
+    local at=$1 name
+    for name in $(cat "$at/cgroup.controllers"); do echo "+$name" >"$at/cgroup.subtree_control" 2>/dev/null; done
+}
+
+groups_as_after_a_login() {
+    [ -d "$scope" ] && return
+    mkdir -p "$session" "$scope"
+    hand_on "$top"
+    hand_on "$top/user.slice"
+    hand_on "$top/user.slice/user-1000.slice"
+    hand_on "$manager"
+    for given in "$manager" "$scope"; do
+        chown 1000:1000 "$given" "$given/cgroup.procs" "$given/cgroup.subtree_control" "$given/cgroup.threads"
+    done
+}
+
+# as WHO COMMAND...: in that user's group, with that user's home.
+as() {
+    local who=$1 line= word
+    shift
+    groups_as_after_a_login
+    if [ "$who" = root ]; then
+        (echo 0 >"$session/cgroup.procs" && HOME=/root exec "$@")
+        return
+    fi
+    # Each argument in quotes, since su takes one string.
+    for word in "$@"; do line="$line '$(echo "$word" | sed "s/'/'\\\\''/g")'"; done
+    (
+        echo 0 >"$scope/cgroup.procs" || exit
+        export XDG_RUNTIME_DIR=/run/user/1000
+        exec su "$who" -c "cd / && exec $line"
+    )
+}
+
+# leg SUITE WHO: the outcomes of a suite, told line by line.
+leg() {
+    local suite=$1 who=$2 began
+    began=$(uptime_s)
+    tell "@begin $suite $who"
+    {
+        if [ "$suite" = by-hand ]; then
+            sh /stage/by-hand.sh
+        else
+            as "$who" env CARGO_TARGET_DIR="/tmp/checks-$who" "/built/checks-$suite" --color never
+        fi
+        echo $? >/tmp/status
+    } 2>&1 | while IFS= read -r line; do tell "| $line"; done
+    tell "@end $(cat /tmp/status) $began $(uptime_s)"
+}
