@@ -76,7 +76,8 @@ pub fn build(all: &[Chapter], asked: &[Chapter]) -> Result<Programs> {
     }
     let target = host_target()?;
     let flags = [
-        "--release",
+        "--profile",
+        "vm",
         "--locked",
         "--target",
         &target,

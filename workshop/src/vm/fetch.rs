@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use tempfile::NamedTempFile;
 
 use super::apt::{Apt, find};
 use super::kernels::{Kernel, META};
@@ -65,6 +66,16 @@ impl Cache {
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
+    }
+
+    /// An empty disk of 1 GiB (sparse: it takes what is written), gone with what is returned.
+    ///
+    /// # Errors
+    /// The disk here is full.
+    pub fn disk(&self) -> Result<NamedTempFile> {
+        let disk = tempfile::Builder::new().prefix("disk-").tempfile_in(&self.0)?;
+        disk.as_file().set_len(1 << 30)?;
+        Ok(disk)
     }
 
     /// The machine's own qemu, else one that is unpacked here.

@@ -12,10 +12,14 @@ use super::fetch::Bootable;
 
 /// The guest's pid 1, in busybox's shell.
 const INIT: &str = include_str!("guest/init.sh");
-/// How the checks are run in it, as root and as an ordinary user.
-const LEGS: &str = include_str!("guest/legs.sh");
-/// What is looked at by hand, with nothing but busybox: a second witness beside the probe.
-const BY_HAND: &str = include_str!("guest/by-hand.sh");
+
+/// What it takes in: how the checks are run, as root and as an ordinary user, and the checks in shell.
+const SCRIPTS: [(&str, &str); 4] = [
+    ("legs.sh", include_str!("guest/legs.sh")),
+    ("table.sh", include_str!("guest/table.sh")),
+    ("by-hand.sh", include_str!("guest/by-hand.sh")),
+    ("too-old.sh", include_str!("guest/too-old.sh")),
+];
 
 /// Writes the archive for one boot to `path`; `plan` has a line for each thing that the guest is to do.
 ///
@@ -34,8 +38,9 @@ pub fn write(
         archive.folder(folder)?;
     }
     archive.file("init", 0o755, INIT.as_bytes())?;
-    archive.file("stage/legs.sh", 0o644, LEGS.as_bytes())?;
-    archive.file("stage/by-hand.sh", 0o644, BY_HAND.as_bytes())?;
+    for (name, script) in SCRIPTS {
+        archive.file(&format!("stage/{name}"), 0o644, script.as_bytes())?;
+    }
     archive.file("stage/plan", 0o644, (plan.join("\n") + "\n").as_bytes())?;
     archive.copy("bin/busybox", 0o755, busybox)?;
     for module in &kernel.modules {

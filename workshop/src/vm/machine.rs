@@ -40,6 +40,9 @@ pub struct Plan {
     pub kernel: Bootable,
     /// The archive with everything else.
     pub initramfs: PathBuf,
+    /// An empty disk, for what needs a real file system (before 6.3 a tmpfs can't be id-mapped) or a device whose
+    /// input and output is limited.
+    pub disk: Option<PathBuf>,
     /// Its memory, in MiB.
     pub memory: u32,
     /// Its processors.
@@ -183,6 +186,11 @@ fn command(qemu: &Qemu, accelerator: Accelerator, plan: &Plan) -> Command {
     };
     command.args(["-nodefaults", "-no-reboot", "-nic", "none"]);
     command.args(["-smp", &plan.processors.to_string(), "-m", &plan.memory.to_string()]);
+    if let Some(disk) = &plan.disk {
+        // NVMe, because Debian's kernels for virtual machines have its driver built in.
+        command.arg("-drive").arg(format!("file={},format=raw,if=none,id=disk,cache=unsafe", disk.display()));
+        command.args(["-device", "nvme,drive=disk,serial=boxroom"]);
+    }
     command.arg("-kernel").arg(&plan.kernel.image).arg("-initrd").arg(&plan.initramfs);
     command
 }

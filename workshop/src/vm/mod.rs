@@ -136,17 +136,16 @@ impl Workshop {
 
     /// The lines of the guest's plan, and the suites in it.
     fn plan(&self, kernel: Kernel) -> (Vec<String>, Vec<(String, String)>) {
+        let mut suites = Vec::new();
         if kernel.too_old {
-            return (vec!["too-old".into()], vec![("too-old".into(), "root".into())]);
+            suites.push(("too-old".to_string(), "root".to_string()));
+        } else {
+            suites.push(("by-hand".to_string(), "root".to_string()));
+            for chapter in &self.chapters {
+                suites.extend(["root", "learner"].map(|who| (chapter.name.clone(), who.into())));
+            }
         }
-        let mut suites = vec![("by-hand".to_string(), "root".to_string())];
-        for chapter in &self.chapters {
-            suites.extend(["root", "learner"].map(|who| (chapter.name.clone(), who.into())));
-        }
-        let lines = suites.iter().map(|(suite, who)| match suite.as_str() {
-            "by-hand" => "by-hand".into(),
-            _ => format!("checks {suite} {who}"),
-        });
+        let lines = suites.iter().map(|(suite, who)| format!("checks {suite} {who}"));
         (lines.collect(), suites)
     }
 
@@ -159,7 +158,7 @@ impl Workshop {
         initramfs::write(&initramfs, &self.busybox, &self.programs, kernel, lines)?;
         let (memory, processors) = SIZE;
         let console = self.cache.file(&format!("{name}.console"));
-        Ok(Plan { kernel: kernel.clone(), initramfs, memory, processors, console })
+        Ok(Plan { kernel: kernel.clone(), initramfs, disk: None, memory, processors, console })
     }
 
     /// KVM or emulation.
@@ -179,7 +178,9 @@ impl Workshop {
     ) -> Result<Run> {
         let accelerator = self.accelerator(kernel)?;
         let (lines, planned) = self.plan(kernel.kernel);
-        let plan = self.prepare(kernel, &format!("checks-{}", kernel.kernel.series), &lines)?;
+        let mut plan = self.prepare(kernel, &format!("checks-{}", kernel.kernel.series), &lines)?;
+        let disk = self.cache.disk()?;
+        plan.disk = Some(disk.path().into());
         progress.begin(&format!("Linux {} {}", kernel.kernel.series, accelerator.words()))?;
         let began = std::time::Instant::now();
         let machine = Machine::start(&self.qemu, accelerator, &plan)?;

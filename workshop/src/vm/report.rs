@@ -104,13 +104,13 @@ fn tell_suite(out: &mut impl Write, ink: Ink, suite: &Suite) -> io::Result<()> {
         suite.who,
         ink.dim(&format!("{:5.1} s", suite.seconds)),
     )?;
+    for (why, names) in ignored_by_reason(suite) {
+        let line = format!("{why}: {}", names.join(", "));
+        writeln!(out, "           {} {}", ink.yellow("ignored"), wrap(&line, 110, 19))?;
+    }
     for check in &suite.checks {
         match &check.outcome {
-            Outcome::Passed => {}
-            Outcome::Ignored(why) => {
-                let line = format!("{}: {why}", check.name);
-                writeln!(out, "           {} {}", ink.yellow("ignored"), wrap(&line, 110, 19))?;
-            }
+            Outcome::Passed | Outcome::Ignored(_) => {}
             Outcome::Failed(said) => {
                 writeln!(out, "           {} {}", ink.red("failed "), check.name)?;
                 for line in said.lines() {
@@ -121,11 +121,26 @@ fn tell_suite(out: &mut impl Write, ink: Ink, suite: &Suite) -> io::Result<()> {
     }
     // A suite that died said why in its last words.
     if suite.trouble().is_some() && failed == 0 {
-        for line in suite.lines.iter().rev().take(12).rev() {
+        for line in suite.lines.iter().rev().take(60).rev() {
             writeln!(out, "             {line}")?;
         }
     }
     Ok(())
+}
+
+/// One reason is said once, and the check that a check bites isn't named beside the check.
+fn ignored_by_reason(suite: &Suite) -> Vec<(&str, Vec<&str>)> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for check in &suite.checks {
+        let Outcome::Ignored(why) = &check.outcome else { continue };
+        let name = check.name.trim_end_matches("_fails_on_the_chapter_before");
+        match reasons.iter_mut().find(|(known, _)| known == why) {
+            Some((_, names)) if names.contains(&name) => {}
+            Some((_, names)) => names.push(name),
+            None => reasons.push((why, vec![name])),
+        }
+    }
+    reasons
 }
 
 fn last_lines(text: &str, count: usize) -> Vec<&str> {

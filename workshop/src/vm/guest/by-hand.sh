@@ -2,25 +2,7 @@
 # checks ever be blind, this is the other eye. The lines are those of a test runner; each line 'check NAME ...' at the
 # left margin is one check.
 
-. /stage/legs.sh
-export PATH=/bin:/built
-failures=/tmp/failures
-passed=0 failed=0
-: >$failures
-
-# check NAME FUNCTION [ARG...]: the function's status decides; what it printed is shown where it failed.
-check() {
-    local name=$1
-    shift
-    if "$@" >/tmp/said 2>&1; then
-        echo "test $name ... ok"
-        passed=$((passed + 1))
-    else
-        echo "test $name ... FAILED"
-        { echo "---- $name ----"; tail -n 6 /tmp/said; echo; } >>$failures
-        failed=$((failed + 1))
-    fi
-}
+. /stage/table.sh
 
 # says TEXT COMMAND...: prints exactly TEXT and ends with 0.
 says() {
@@ -89,8 +71,8 @@ nothing_left() {
     ! ps -o args | grep -v grep | grep -q 'ch0[0-9]-\|/bin/probe' || { ps; return 1; }
 }
 
-printf '\nrunning %s tests\n' "$(grep -c '^check [a-z]' "$0")"
 mounts_at_first=$(mounts)
+announce "$(grep -c '^check [a-z]' "$0")"
 check by_hand_overlay_loaded overlay
 check by_hand_ch00_exit_codes exit_codes ch00-process run
 check by_hand_ch00_exit_codes_learner exit_codes as learner ch00-process run
@@ -126,12 +108,4 @@ check by_hand_ch02_init_learner reaping_init learner
 check by_hand_ch02_only_uts alone learner
 check by_hand_ch02_boottime boottime learner
 check by_hand_nothing_left nothing_left
-
-if [ "$failed" -gt 0 ]; then
-    printf '\nfailures:\n\n'
-    cat $failures
-fi
-result=ok
-[ "$failed" -eq 0 ] || result=FAILED
-printf '\ntest result: %s. %s passed; %s failed; 0 ignored; 0 measured; 0 filtered out\n' $result $passed $failed
-[ "$failed" -eq 0 ]
+finish

@@ -35,6 +35,12 @@ echo 'PRETTY_NAME="the small machine"' >/etc/os-release
 mkdir -p /run/user/1000
 chown 1000:1000 /home/learner /run/user/1000
 chmod 700 /run/user/1000
+# A disk of its own, where there is one: ext4 can be id-mapped, a tmpfs of this age can't.
+mkdir /disk
+for disk in /dev/nvme0n1; do
+    [ -b "$disk" ] && mke2fs "$disk" >/dev/null && mount -t ext4 "$disk" /disk
+done
+chmod 1777 /disk
 hostname small
 ip link set lo up
 echo outside >/canary
@@ -51,8 +57,6 @@ tell "@kernel $(uname -r)"
 while read -r what words; do
     case $what in
         checks) leg $words ;;
-        by-hand) leg by-hand root ;;
-        too-old) too_old $words ;;
         heartbeats) heartbeats $words ;;
         first-process) first_process ;;
         hang) while :; do sleep 1; done ;;
