@@ -49,6 +49,8 @@ pub struct Plan {
     pub processors: u32,
     /// Where the kernel's console is written to.
     pub console: PathBuf,
+    /// Whether the machine stays, dead as it is, when its kernel has panicked; else that is its end.
+    pub stays_after_panic: bool,
 }
 
 /// How a machine ended.
@@ -82,7 +84,7 @@ impl Machine {
         let mut command = command(qemu, accelerator, plan);
         command.args(["-display", "none", "-monitor", "none"]);
         command.arg("-serial").arg(format!("file:{}", plan.console.display()));
-        command.args(["-serial", "stdio", "-append", KERNEL_LINE]);
+        command.args(["-serial", "stdio"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(fs::File::create(said_by_qemu(&plan.console))?);
         let mut child = command.spawn().context("starting qemu")?;
@@ -170,13 +172,14 @@ pub fn shell(qemu: &Qemu, accelerator: Accelerator, plan: &Plan) -> Result<()> {
     let mut command = command(qemu, accelerator, plan);
     command.args(["-nographic", "-serial", "mon:stdio"]);
     command.arg("-serial").arg(format!("file:{}", plan.console.display()));
-    command.args(["-append", KERNEL_LINE]);
     command.status().context("starting qemu")?;
     Ok(())
 }
 
-/// A panic ends the machine at once, and -no-reboot makes that qemu's end too.
-const KERNEL_LINE: &str = "console=ttyS0 quiet panic=-1 rdinit=/init";
+/// `panic=-1` is a reboot at once, and -no-reboot makes that qemu's end too. `panic=0` waits for ever.
+fn kernel_line(stays_after_panic: bool) -> String {
+    format!("console=ttyS0 quiet panic={} rdinit=/init", if stays_after_panic { 0 } else { -1 })
+}
 
 fn command(qemu: &Qemu, accelerator: Accelerator, plan: &Plan) -> Command {
     let mut command = qemu.command();
@@ -191,6 +194,7 @@ fn command(qemu: &Qemu, accelerator: Accelerator, plan: &Plan) -> Command {
         command.arg("-drive").arg(format!("file={},format=raw,if=none,id=disk,cache=unsafe", disk.display()));
         command.args(["-device", "nvme,drive=disk,serial=boxroom"]);
     }
+    command.args(["-append", &kernel_line(plan.stays_after_panic)]);
     command.arg("-kernel").arg(&plan.kernel.image).arg("-initrd").arg(&plan.initramfs);
     command
 }

@@ -9,9 +9,12 @@
 //! - [`built`]: our own programs, static
 //! - [`cpio`], [`initramfs`]: the guest's root file system; `guest/`: what runs in it, for busybox's shell
 //! - [`machine`], [`accel`]: qemu, and whether KVM works
+//! - [`heartbeats`]: one panic, all containers of that kernel
+//! - [`compare`], [`memory`]: a container beside a virtual machine
 //! - [`console`]: what the guest says, as outcomes; [`report`]: those for people and tools
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -24,12 +27,15 @@ use crate::progress::Progress;
 pub mod accel;
 pub mod apt;
 pub mod built;
+pub mod compare;
 pub mod console;
 pub mod cpio;
 pub mod fetch;
+pub mod heartbeats;
 pub mod initramfs;
 pub mod kernels;
 pub mod machine;
+pub mod memory;
 pub mod report;
 pub mod sources;
 
@@ -39,6 +45,19 @@ use kernels::{KERNELS, Kernel};
 use machine::{Accelerator, Machine, Plan};
 use report::Run;
 
+/// What is done with the guests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// The chapters' checks.
+    Checks,
+    /// A shell for a person.
+    Shell,
+    /// [`heartbeats`], with so many containers in each of two machines.
+    Panic(usize),
+    /// [`compare`], so many of each; the table is also written to that file.
+    Compare(usize, Option<PathBuf>),
+}
+
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct Asked {
@@ -46,8 +65,8 @@ pub struct Asked {
     pub chapters: Vec<String>,
     /// The kernels.
     pub kernels: Vec<Kernel>,
-    /// A shell in the guest instead.
-    pub shell: bool,
+    /// What is done with the guests.
+    pub what: What,
     /// For tools.
     pub json: bool,
     /// When a guest is ended, after its start.
@@ -72,7 +91,7 @@ impl Asked {
 pub struct Workshop {
     cache: Cache,
     qemu: Qemu,
-    busybox: std::path::PathBuf,
+    busybox: PathBuf,
     programs: Programs,
     chapters: Vec<Chapter>,
 }
@@ -96,9 +115,14 @@ pub fn run(
         progress.begin(&format!("Linux {}, the kernel of Debian {}", kernel.series, kernel.debian))?;
         let bootable = workshop.cache.kernel(*kernel)?;
         progress.end("here")?;
-        if asked.shell {
-            workshop.shell(&bootable)?;
-            return Ok(ExitCode::SUCCESS);
+        let (both, limit) = ((&workshop, &bootable), asked.limit);
+        match &asked.what {
+            What::Checks => {}
+            What::Shell => return workshop.shell(&bootable),
+            What::Panic(count) => return heartbeats::run(out, progress, ink, both, (*count, limit)),
+            What::Compare(count, save) => {
+                return compare::run(out, progress, both, (*count, limit), save.as_deref());
+            }
         }
         let run = workshop.check(progress, &bootable, asked.limit)?;
         if !asked.json {
@@ -158,7 +182,15 @@ impl Workshop {
         initramfs::write(&initramfs, &self.busybox, &self.programs, kernel, lines)?;
         let (memory, processors) = SIZE;
         let console = self.cache.file(&format!("{name}.console"));
-        Ok(Plan { kernel: kernel.clone(), initramfs, disk: None, memory, processors, console })
+        Ok(Plan {
+            kernel: kernel.clone(),
+            initramfs,
+            disk: None,
+            memory,
+            processors,
+            console,
+            stays_after_panic: false,
+        })
     }
 
     /// KVM or emulation.
@@ -198,9 +230,10 @@ impl Workshop {
         Ok(Run { kernel: kernel.kernel, accelerator, heard, end, planned, seconds, console })
     }
 
-    fn shell(&self, kernel: &Bootable) -> Result<()> {
+    fn shell(&self, kernel: &Bootable) -> Result<ExitCode> {
         let accelerator = self.accelerator(kernel)?;
         let plan = self.prepare(kernel, "shell", &["shell".into()])?;
-        machine::shell(&self.qemu, accelerator, &plan)
+        machine::shell(&self.qemu, accelerator, &plan)?;
+        Ok(ExitCode::SUCCESS)
     }
 }

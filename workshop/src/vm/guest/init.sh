@@ -58,7 +58,6 @@ while read -r what words; do
     case $what in
         checks) leg $words ;;
         heartbeats) heartbeats $words ;;
-        first-process) first_process ;;
         hang) while :; do sleep 1; done ;;
         panic) echo c >/proc/sysrq-trigger ;;
         shell)

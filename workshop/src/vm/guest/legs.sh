@@ -63,3 +63,18 @@ leg() {
     } 2>&1 | while IFS= read -r line; do tell "| $line"; done
     tell "@end $(cat /tmp/status) $began $(uptime_s)"
 }
+
+# heartbeats COUNT SECONDS|never: so many containers that say that they are alive, and perhaps the kernel's end.
+heartbeats() {
+    local count=$1 after=$2 n=1
+    ch01-chroot base /base
+    while [ "$n" -le "$count" ]; do
+        ch02-namespaces run --rootfs /base sh -c "while echo '@beat $n'; do sleep 0.5; done" </dev/null >&3 &
+        n=$((n + 1))
+    done
+    if [ "$after" != never ]; then
+        sleep "$after"
+        echo c >/proc/sysrq-trigger
+    fi
+    wait
+}
