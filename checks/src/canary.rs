@@ -1,5 +1,7 @@
 //! What is put on the host to be attacked: each thing harmless, each with a secret that only a visitor learns.
 
+mod groups;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -8,6 +10,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use ch00_process::kernel::raw::ipc;
@@ -40,6 +43,12 @@ pub struct Canary {
     pub groups: Vec<u32>,
     /// What this machine lacks for the attempt.
     pub lacks: Option<String>,
+    /// The limits that a stage gets which can limit (chapter 03 and later).
+    pub limits: &'static [&'static str],
+    /// When the attempt began, and how much of the processors the probe had used by then, seconds.
+    pub began: Option<(Instant, f64)>,
+    /// What is looked at afterwards: the group, or the hierarchy, that was put there.
+    pub place: PathBuf,
     victim: Option<Child>,
     cleanups: Vec<Box<dyn FnOnce() + Send>>,
     folder: TempDir,
@@ -82,6 +91,9 @@ impl Canary {
             scratch,
             groups: Vec::new(),
             lacks: None,
+            limits: limits(name),
+            began: None,
+            place: PathBuf::new(),
             victim: None,
             cleanups: Vec::new(),
             folder,
@@ -135,6 +147,8 @@ impl Canary {
             }
             "groups" => self.group(),
             "cgroup-path" => self.cgroup(),
+            "cgroup-tree" | "cgroup-write" => self.neighbour(),
+            "release-agent" => self.hierarchy(),
             _ => Ok(()),
         }
     }
@@ -143,7 +157,8 @@ impl Canary {
     ///
     /// # Errors
     /// This user may not mount on the host.
-    pub fn meanwhile(&mut self, name: &str) -> nix::Result<()> {
+    pub fn meanwhile(&mut self, name: &str, pid: i32) -> nix::Result<()> {
+        self.began = Some((Instant::now(), crate::judge::processor_time(pid)));
         if name != "mount-arrives" {
             return Ok(());
         }
@@ -280,32 +295,6 @@ impl Canary {
         self.lack(self.groups.is_empty(), "this user is in no second group; usermod -aG adds one");
         Ok(())
     }
-
-    fn cgroup(&mut self) -> Result<()> {
-        if !geteuid().is_root() {
-            let own = fs::read_to_string("/proc/self/cgroup")?;
-            let known = own.lines().any(|line| !line.ends_with(":/"));
-            self.lack(!known, "this session is in the topmost cgroup, whose path tells nothing");
-            return Ok(());
-        }
-        let made = cgroup2().map(|top| top.join(format!("boxroom-{}", self.secret)));
-        match made.filter(|folder| fs::create_dir(folder).is_ok()) {
-            None => self.lack(true, "no cgroup v2 that this root may write to"),
-            Some(folder) => {
-                self.dress = dress("--cgroup", &folder.to_string_lossy())?;
-                self.after(move || {
-                    // EBUSY until the kernel has finished with the last process in it.
-                    for _ in 0..100 {
-                        if fs::remove_dir(&folder).is_ok() {
-                            break;
-                        }
-                        std::thread::sleep(std::time::Duration::from_millis(5));
-                    }
-                });
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Drop for Canary {
@@ -320,7 +309,18 @@ impl Drop for Canary {
         let _ = umount2(&self.scratch.join("leaves"), MntFlags::MNT_DETACH);
         let _ = umount2(&self.scratch.join("proc-of-my-own"), MntFlags::MNT_DETACH);
         let _ = umount2(&self.scratch.join("sys-of-my-own"), MntFlags::MNT_DETACH);
+        let _ = umount2(&self.scratch.join("groups-of-my-own"), MntFlags::MNT_DETACH);
         let _ = fs::remove_dir_all(&self.scratch);
+    }
+}
+
+/// What is asked of a stage that can limit, for this attempt.
+fn limits(name: &str) -> &'static [&'static str] {
+    match name {
+        "memory-hog" => &["--memory", "64M"],
+        "fork-bomb" => &["--pids", "32"],
+        "cpu-hog" => &["--cpus", "0.2"],
+        _ => &[],
     }
 }
 
@@ -345,10 +345,4 @@ fn block_device() -> Option<(u64, u64)> {
         let mut words = line.split_ascii_whitespace();
         Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
     })
-}
-
-fn cgroup2() -> Option<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let line = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
-    line.split(' ').nth(4).map(PathBuf::from)
 }

@@ -53,8 +53,51 @@ pub fn escaped(name: &str, canary: &mut Canary, present: &Present, evidence: &Ev
             line.contains(&canary.secret)
                 || (!line.ends_with(":/") && present.cgroup.lines().any(|real| real == line))
         }),
+        "memory-hog" => memory(present.pid) >= HOG,
+        "fork-bomb" => descendants(present.pid) >= BOMB,
+        "cpu-hog" => canary.began.is_some_and(|(at, before)| {
+            (processor_time(present.pid) - before) / at.elapsed().as_secs_f64() > SHARE
+        }),
+        "cgroup-write" => {
+            fs::read_to_string(canary.place.join("cgroup.max.depth")).is_ok_and(|depth| depth.trim() == "7")
+        }
+        "release-agent" => fs::read_to_string(canary.place.join("release_agent"))
+            .is_ok_and(|agent| agent.contains(&canary.facts.nonce)),
         _ => evidence.found.iter().any(|found| found.contains(&canary.secret)),
     })
+}
+
+/// Twice the 64 MiB of the limit: no counting of pages explains the difference away. Bytes.
+const HOG: u64 = 128 << 20;
+/// Twice the 32 of the limit.
+const BOMB: usize = 64;
+/// Nearly twice the fifth of a processor of the limit; and so little that a host that is busy gives it, too.
+const SHARE: f64 = 0.35;
+
+/// The memory that a process has, in swap too, bytes.
+fn memory(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let part =
+        |name| field(&status, name).and_then(|text| text.strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    ["VmRSS:", "VmSwap:"].into_iter().filter_map(part).sum::<u64>() * 1024
+}
+
+/// The processes that it has started and that live.
+fn descendants(pid: i32) -> usize {
+    let stat = |entry: fs::DirEntry| fs::read_to_string(entry.path().join("stat")).ok();
+    let is_child = |stat: &String| {
+        let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
+        fields.next() != Some("Z") && fields.next() == Some(&*pid.to_string())
+    };
+    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(stat).filter(is_child).count()
+}
+
+/// The processors' time that it has had, seconds: `/proc/PID/stat`, fields 14 and 15, of which a second has 100.
+#[must_use]
+pub fn processor_time(pid: i32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 /// A signal takes a moment to become a death that can be waited for.

@@ -95,13 +95,14 @@ impl Ladder {
         let mut text = format!("What a process inside does, {}:\n\n", self.profile.words());
         let rows: Vec<_> = self.rows.iter().filter(|(probe, _)| all_rows || probe.story).collect();
         let width = rows.iter().map(|(probe, _)| probe.row.chars().count()).max().unwrap_or(0);
-        let _ = writeln!(text, "{:width$}  {:<13}{:<13}{}", "", STAGES[0], STAGES[1], STAGES[2]);
+        let heads: String = STAGES.iter().map(|stage| format!("{stage:<15}")).collect();
+        let _ = writeln!(text, "{:width$}  {}", "", heads.trim_end());
         for (probe, cells) in rows {
             let _ = write!(text, "{:width$}  ", probe.row);
             // One reason for the whole row is said once.
             let said = match cells.first() {
                 Some(cell @ (Cell::NoBaseline(_) | Cell::NotTried(_))) => cell.to_string(),
-                _ => cells.iter().map(|cell| format!("{cell:<13}")).collect(),
+                _ => cells.iter().map(|cell| format!("{cell:<15}")).collect(),
             };
             let _ = writeln!(text, "{}", said.trim_end());
         }

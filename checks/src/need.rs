@@ -1,8 +1,10 @@
 //! What a check needs of this machine, and what is said where it isn't there.
 
 use std::env;
+use std::fs;
+use std::path::PathBuf;
 
-use nix::unistd::geteuid;
+use nix::unistd::{AccessFlags, access, geteuid};
 
 use crate::profile::Profile;
 
@@ -17,6 +19,12 @@ pub enum Need {
     UserNamespace,
     /// A range of ids.
     Range,
+    /// A control group that this user may make one in, of whichever version.
+    Cgroup,
+    /// The same, and the controllers are those of version 1 (hybrid machines, too).
+    Cgroup1,
+    /// The same, and they are those of version 2.
+    Cgroup2,
     /// The time for a slow check; only where it is asked for.
     Mutants,
 }
@@ -30,6 +38,9 @@ impl Need {
             Self::User => "user",
             Self::UserNamespace => "userns",
             Self::Range => "subuid",
+            Self::Cgroup => "cgroup",
+            Self::Cgroup1 => "cgroup1",
+            Self::Cgroup2 => "cgroup2",
             Self::Mutants => "mutants",
         }
     }
@@ -47,6 +58,18 @@ impl Need {
                 Profile::here() == Profile::Range,
                 "this user has no range of ids; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME",
             ),
+            Self::Cgroup => (
+                cgroup().is_some(),
+                "no control group is given to this user; as root, or by systemd-run --user --scope -p Delegate=yes",
+            ),
+            Self::Cgroup1 => (
+                cgroup() == Some(1),
+                "the controllers are not those of cgroup version 1 here (or not given to this user); a hybrid machine has them",
+            ),
+            Self::Cgroup2 => (
+                cgroup() == Some(2),
+                "the controllers are not those of cgroup version 2 here (or not given to this user); .ci/smoke-vm has them",
+            ),
             Self::Mutants => {
                 (is_required("mutants"), "slow: each mutant is a build; BOXROOM_REQUIRE=mutants runs it")
             }
@@ -59,6 +82,32 @@ impl Need {
 #[must_use]
 pub fn is_required(name: &str) -> bool {
     env::var("BOXROOM_REQUIRE").is_ok_and(|list| list.split(',').any(|word| word.trim() == name))
+}
+
+/// The version whose memory controller this user may make a group with. Looked at here on its own: the chapter's
+/// word for it is what is being checked.
+fn cgroup() -> Option<u8> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let mounted = |sign: &dyn Fn(&str) -> bool| {
+        let line = mounts.lines().find(|line| line.split_once(" - ").is_some_and(|(_, kind)| sign(kind)))?;
+        line.split(' ').nth(4).map(PathBuf::from)
+    };
+    let path =
+        |sign: &str| own.lines().find_map(|line| Some(line.split_once(sign)?.1.trim_start_matches('/')));
+    let may = |folder: &PathBuf| {
+        let writable = |path: &PathBuf| access(path, AccessFlags::W_OK).is_ok();
+        writable(folder) && writable(&folder.join("cgroup.procs"))
+    };
+    let v1 =
+        mounted(&|kind| kind.starts_with("cgroup ") && kind.split([' ', ',']).any(|word| word == "memory"));
+    if let Some(point) = v1 {
+        return may(&point.join(path(":memory:")?)).then_some(1);
+    }
+    let point = mounted(&|kind| kind.starts_with("cgroup2 "))?;
+    let home = if geteuid().is_root() { point } else { point.join(path("0::")?) };
+    let has = fs::read_to_string(home.join("cgroup.controllers")).unwrap_or_default();
+    (has.split_whitespace().any(|name| name == "memory") && may(&home)).then_some(2)
 }
 
 /// Asked of the kernel, in a process of its own.

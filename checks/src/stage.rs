@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::fcntl::{Flock, FlockArg};
 
 /// The stages of the ladder that have a binary, in their order.
-pub const STAGES: [&str; 3] = ["00-process", "01-chroot", "02-namespaces"];
+pub const STAGES: [&str; 4] = ["00-process", "01-chroot", "02-namespaces", "03-cgroups"];
 
 /// Something that a command can be run in.
 #[derive(Debug, Clone)]
@@ -207,6 +207,16 @@ pub fn base() -> Result<&'static Path> {
         Ok(base)
     })
     .map(PathBuf::as_path)
+}
+
+/// A binary of the house that is no stage, built by cargo.
+///
+/// # Errors
+/// It can't be built.
+pub fn program(package: &str) -> Result<PathBuf> {
+    let built = probe::build(&[package])?;
+    let found = built.into_iter().find(|path| path.file_name().is_some_and(|name| name == package));
+    found.with_context(|| format!("cargo built no {package}"))
 }
 
 /// The binaries of the stages, built by cargo.

@@ -1,6 +1,6 @@
 //! Every attempt by name: the question it answers, what stops it, and where to read about it.
 
-use crate::attempts::{belongings, devices, files, ipc, mounts, network, processes};
+use crate::attempts::{belongings, devices, files, groups, hogs, ipc, mounts, network, processes};
 use crate::facts::{Evidence, Facts};
 
 /// One attempt.
@@ -97,4 +97,16 @@ pub const PROBES: &[Probe] = probes! {
         "setgroups before the ids are given up", "setgroups(2), CVE-2018-7169", belongings::groups;
     row "cgroup-path", "sees where in the host's cgroups it is",
         "cgroup namespace", "cgroup_namespaces(7)", belongings::cgroup_path;
+    story "memory-hog", "takes all the memory that it can",
+        "a group with memory.max and no swap", "cgroups(7)", hogs::memory;
+    story "fork-bomb", "starts processes without end",
+        "a group with pids.max", "cgroups(7), fork(2)", hogs::processes;
+    row "cpu-hog", "takes all the processors' time",
+        "a group with cpu.max", "cgroups(7)", hogs::processor;
+    row "cgroup-tree", "sees the host's control groups",
+        "a group of its own, and a cgroup namespace made in it", "cgroup_namespaces(7)", groups::tree;
+    row "cgroup-write", "changes a control group of the host",
+        "a group of its own, and a cgroup namespace made in it", "cgroup_namespaces(7)", groups::write;
+    row "release-agent", "has the kernel start its program outside (release_agent)",
+        "a group of its own in every hierarchy of version 1", "CVE-2022-0492", groups::release_agent;
 };

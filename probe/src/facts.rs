@@ -36,6 +36,10 @@ pub struct Facts {
     pub sysfs: Option<Knob>,
     /// A block device of this machine: major and minor number.
     pub block: Option<(u64, u64)>,
+    /// A control group of the host, by its name.
+    pub group: String,
+    /// A hierarchy of cgroup version 1, by the name that it is mounted with.
+    pub hierarchy: String,
 }
 
 /// A setting that does no harm, and what to set it to for a moment.

@@ -8,8 +8,12 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use ch00_process::explain::Process;
+use ch00_process::kernel::Kernel;
+use ch00_process::mechanism::Mechanism;
 use ch00_process::record::{self, Record};
+use ch03_cgroups::cgroup::Cgroup;
 
 use crate::doctor::facts::Facts;
 use crate::ink::Ink;
@@ -26,7 +30,7 @@ pub fn run(out: &mut impl Write, ink: Ink, dry_run: bool) -> Result<ExitCode> {
     }
     let (mut done, mut kept) = (0, 0);
     for orphan in orphans {
-        let what = format!("{} {}", orphan.kind, orphan.what);
+        let what = shown(&orphan);
         let left = format!("left by process {}", orphan.owner.pid);
         if dry_run {
             writeln!(out, "would remove {what} ({left})")?;
@@ -52,6 +56,16 @@ pub fn run(out: &mut impl Write, ink: Ink, dry_run: bool) -> Result<ExitCode> {
     Ok(if kept == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Kind and name; of a group, which has a folder in each hierarchy (one a line), the first and how many.
+fn shown(orphan: &Record) -> String {
+    let mut lines = orphan.what.lines();
+    let first = lines.next().unwrap_or_default();
+    match lines.count() {
+        0 => format!("{} {first}", orphan.kind),
+        more => format!("{} {first} and {more} like it", orphan.kind),
+    }
+}
+
 enum Gone {
     Removed,
     Already,
@@ -60,10 +74,24 @@ enum Gone {
 fn remove(orphan: Record) -> Result<Gone> {
     let gone = match orphan.kind.as_str() {
         "directory" => directory(Path::new(&orphan.what))?,
+        Cgroup::NAME => group(&orphan)?,
         kind => bail!("this boxroom doesn't know how to remove a {kind}; a newer one left it"),
     };
     orphan.forget()?;
     Ok(gone)
+}
+
+/// The same way that a launch takes at its normal end: whoever is still inside is killed, then the group removed.
+fn group(orphan: &Record) -> Result<Gone> {
+    // Two began to make the same one, the first was killed: it is the second's now.
+    let in_use = |record: &Record| record.what == orphan.what && record.owner.lives();
+    if record::all()?.iter().any(in_use) {
+        return Ok(Gone::Already);
+    }
+    let there = orphan.what.lines().any(|folder| Path::new(folder).exists());
+    Cgroup::cleanup(&Kernel::new(Process::Host, None), &orphan.what)
+        .map_err(|failure| anyhow!("{failure}"))?;
+    Ok(if there { Gone::Removed } else { Gone::Already })
 }
 
 /// Removes a directory that a record names. The name comes from a file, so it is looked at twice.

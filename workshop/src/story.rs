@@ -16,7 +16,7 @@ pub struct Scene {
 }
 
 /// The scenes, from the ground up.
-pub const SCENES: [Scene; 3] = [
+pub const SCENES: [Scene; 4] = [
     Scene {
         stage: "00-process",
         picture: "a gymnasium",
@@ -31,6 +31,11 @@ pub const SCENES: [Scene; 3] = [
         stage: "02-namespaces",
         picture: "a room",
         adds: "Its own mounts, process numbers, host name, network and users; the old root is gone.",
+    },
+    Scene {
+        stage: "03-cgroups",
+        picture: "a meter at the door",
+        adds: "So much memory, so many processes, so much of the processors, and no more.",
     },
 ];
 
@@ -54,11 +59,12 @@ pub fn look(binary: &Path) -> Result<String> {
 }
 
 /// What to do after the tour.
-pub const NEXT: [(&str, &str); 6] = [
+pub const NEXT: [(&str, &str); 7] = [
     ("the rooms that this machine has already", "cargo run -q -p ch00-process -- gym"),
     ("go in yourself (exit leads out)", "cargo run -q -p ch02-namespaces -- run sh"),
     ("see each system call, and why", "cargo run -q -p ch02-namespaces -- run --explain true"),
     ("stop between the moments, look round", "cargo run -q -p ch02-namespaces -- run --step true"),
+    ("a loud neighbour, and a limit for it", "cargo run -q -p ch03-cgroups -- neighbours"),
     ("every way out that was tried", "cargo workshop ladder --all"),
     ("read on, from the first room", "book/src/ch00-process.md"),
 ];

@@ -30,6 +30,10 @@ pub enum Moment {
     Exec,
     /// Host: passes signals on and waits for the end.
     Wait,
+    /// Host: how it ended and why, read before anything is removed.
+    Outcome,
+    /// Host: what outlived the command is removed.
+    Cleanup,
 }
 
 impl fmt::Display for Moment {
@@ -45,6 +49,8 @@ impl fmt::Display for Moment {
             Self::Gate => "gate",
             Self::Exec => "exec",
             Self::Wait => "wait",
+            Self::Outcome => "outcome",
+            Self::Cleanup => "cleanup",
         })
     }
 }
@@ -170,5 +176,7 @@ pub fn look(moment: Moment, pid: Option<i32>) -> String {
         Moment::Wait => {
             format!("the command: readlink /proc/{pid}/exe; ls -l /proc/{pid}/fd; ps -o pid,stat,args {pid}")
         }
+        Moment::Outcome => "the command has ended, what was made for it is there: ch03-cgroups tree".into(),
+        Moment::Cleanup => "the last look at it: ch03-cgroups tree; ls /run/boxroom/records".into(),
     }
 }

@@ -53,6 +53,11 @@ pub fn command_line<C: Parser>() -> std::result::Result<C, u8> {
 
 /// How a launch ended, told to `out` in the name of `program` where there is something to tell. The exit code.
 pub fn tell_end(program: &str, ended: Result<Ended>, out: &mut impl Write) -> u8 {
+    if let Ok(ended) = &ended {
+        for note in &ended.notes {
+            let _ = writeln!(out, "{program}: {note}");
+        }
+    }
     let _ = match &ended {
         Ok(ended) if ended.forced => writeln!(
             out,

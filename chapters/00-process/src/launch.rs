@@ -59,10 +59,25 @@ impl<C: Chain, R: Root> Launch<C, R> {
     // ANCHOR: run
     pub fn run(mut self, k: &Kernel) -> Result<Ended> {
         let signals = Signals::hold()?;
-
-        k.begin(Moment::Prepare)?;
         let mut birth = Birth::plain();
-        self.mechanisms.prepare(k, &mut birth)?;
+        let mut end = self.live(k, &signals, &mut birth);
+
+        let outlives = !birth.records.is_empty(); // else there is nothing to look at between these moments
+        let step = |moment| if outlives { k.begin(moment) } else { Ok(()) };
+        // From here on nothing may end the launch early: what was made has to go.
+        let told = step(Moment::Outcome).and(self.mechanisms.outcome(k, &mut end));
+        let removed = step(Moment::Cleanup).and(C::cleanup(k, birth.records));
+        if let Ok(end) = &mut end {
+            let failed = [told, removed].into_iter().filter_map(Result::err);
+            end.notes.extend(failed.map(|failure| failure.to_string()));
+        }
+        end
+    }
+
+    /// From the first preparation to the end of the command.
+    fn live(&mut self, k: &Kernel, signals: &Signals, birth: &mut Birth) -> Result<Ended> {
+        k.begin(Moment::Prepare)?;
+        self.mechanisms.prepare(k, birth)?;
 
         k.begin(Moment::Clone)?;
         k.by(SameRoot::NAME);
@@ -81,7 +96,7 @@ impl<C: Chain, R: Root> Launch<C, R> {
         let Some((pid, pidfd)) = made else {
             // This is the child now. It may do what the host may, and it never comes back from here.
             drop(ours);
-            child::live(&self, theirs, k.is_watched());
+            child::live(self, theirs, k.is_watched());
         };
         drop(theirs); // else the end of the child would not be the end of the channel
 
@@ -97,7 +112,7 @@ impl<C: Chain, R: Root> Launch<C, R> {
         // Where the child is gone already, hearing from it says why better than this would.
         let _ = ours.say(&FromHost::Go(names), &descriptors);
         drop(child);
-        let ended = accompany(k, &signals, ours, pid, &pidfd);
+        let ended = accompany(k, signals, ours, pid, &pidfd);
         if ended.is_ok() {
             std::mem::forget(guard); // it has been waited for
         }

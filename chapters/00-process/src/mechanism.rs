@@ -7,6 +7,8 @@ use nix::unistd::Pid;
 
 use crate::channel::Handed;
 use crate::kernel::{Kernel, Result};
+use crate::record::Record;
+use crate::wait::Ended;
 
 /// What is settled before the child is born.
 #[derive(Debug)]
@@ -15,17 +17,24 @@ pub struct Birth {
     pub namespaces: CloneFlags,
     /// The cgroup (v2) that it is born into.
     pub cgroup: Option<OwnedFd>,
+    pub(crate) records: Vec<Record>,
 }
 
 impl Birth {
     /// Born into everything that its parent is in.
     pub(crate) fn plain() -> Self {
-        Self { namespaces: CloneFlags::empty(), cgroup: None }
+        Self { namespaces: CloneFlags::empty(), cgroup: None, records: Vec::new() }
     }
 
     /// The child will have this namespace to itself.
     pub fn needs(&mut self, namespace: CloneFlags) {
         self.namespaces |= namespace;
+    }
+
+    /// What the mechanism is about to make outlives the launch, and is recorded: its `cleanup` will be asked to
+    /// remove it, here or in another process.
+    pub fn leaves(&mut self, record: Record) {
+        self.records.push(record);
     }
 }
 
@@ -90,6 +99,21 @@ pub trait Mechanism {
     fn seal(&self, _k: &Kernel) -> Result<()> {
         Ok(())
     }
+    /// Host, after the end: how it ended and why, read before anything is removed. It may add to what is told.
+    ///
+    /// # Errors
+    /// The call that failed; the command's own end is told all the same.
+    fn outcome(&mut self, _k: &Kernel, _end: &mut Result<Ended>) -> Result<()> {
+        Ok(())
+    }
+    /// Host: removes `left`, which `prepare` has recorded. The normal end takes this way, and so does another
+    /// process after a crash; so there is no `self`, only the record. What is gone already is no error.
+    ///
+    /// # Errors
+    /// The call that failed: the record stays.
+    fn cleanup(_k: &Kernel, _left: &str) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What a launch has exactly one of: its `/`.
@@ -144,6 +168,11 @@ pub trait Chain {
     fn enter(&self, k: &Kernel, opened: Self::Opened) -> Result<()>;
     #[allow(missing_docs, clippy::missing_errors_doc)]
     fn seal(&self, k: &Kernel) -> Result<()>;
+    #[allow(missing_docs, clippy::missing_errors_doc)]
+    fn outcome(&mut self, k: &Kernel, end: &mut Result<Ended>) -> Result<()>;
+    /// Each record goes to the mechanism that it names, the last one first.
+    #[allow(clippy::missing_errors_doc)]
+    fn cleanup(k: &Kernel, records: Vec<Record>) -> Result<()>;
 }
 
 impl Chain for () {
@@ -161,6 +190,12 @@ impl Chain for () {
         Ok(())
     }
     fn seal(&self, _: &Kernel) -> Result<()> {
+        Ok(())
+    }
+    fn outcome(&mut self, _: &Kernel, _: &mut Result<Ended>) -> Result<()> {
+        Ok(())
+    }
+    fn cleanup(_: &Kernel, _: Vec<Record>) -> Result<()> {
         Ok(())
     }
 }
@@ -196,6 +231,22 @@ impl<C: Chain, M: Mechanism> Chain for With<C, M> {
         k.by(M::NAME);
         self.1.seal(k)
     }
+    fn outcome(&mut self, k: &Kernel, end: &mut Result<Ended>) -> Result<()> {
+        let before = self.0.outcome(k, end);
+        k.by(M::NAME);
+        before.and(self.1.outcome(k, end))
+    }
+    fn cleanup(k: &Kernel, records: Vec<Record>) -> Result<()> {
+        let (mine, others): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.kind == M::NAME);
+        k.by(M::NAME);
+        // One that can't be removed is no reason to leave the others.
+        let mine = mine.into_iter().rev().map(|record| {
+            M::cleanup(k, &record.what)?;
+            k.why("it is gone: nobody has to clean it any more").forget(record)
+        });
+        let mine = mine.fold(Ok(()), Result::and);
+        mine.and(C::cleanup(k, others))
+    }
 }
 
 /// A mechanism that this launch may do without (`--only`).
@@ -216,6 +267,12 @@ impl<M: Mechanism> Mechanism for Option<M> {
     }
     fn seal(&self, k: &Kernel) -> Result<()> {
         self.as_ref().map_or(Ok(()), |m| m.seal(k))
+    }
+    fn outcome(&mut self, k: &Kernel, end: &mut Result<Ended>) -> Result<()> {
+        self.as_mut().map_or(Ok(()), |m| m.outcome(k, end))
+    }
+    fn cleanup(k: &Kernel, left: &str) -> Result<()> {
+        M::cleanup(k, left)
     }
 }
 

@@ -42,6 +42,25 @@ impl Record {
     /// # Errors
     /// The run root can't be written.
     pub fn write(kind: &str, what: &str) -> Result<Self> {
+        Self::noted(kind, what, true)
+    }
+
+    /// The same for something that a power failure ends as well (a cgroup): the note need not outlast it, so
+    /// nobody waits for the disk.
+    ///
+    /// # Errors
+    /// The run root can't be written.
+    pub fn until_reboot(kind: &str, what: &str) -> Result<Self> {
+        Self::noted(kind, what, false)
+    }
+
+    /// The file of the note.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn noted(kind: &str, what: &str, lasts: bool) -> Result<Self> {
         let owner = Owner::me()?;
         let folder = folder()?;
         let unique = format!("{}-{}-{}", owner.pid, owner.start, stamp());
@@ -50,7 +69,9 @@ impl Record {
         let beside = folder.join(format!(".{unique}"));
         let mut file = fs::File::create(&beside).with_context(|| beside.display().to_string())?;
         file.write_all(&serde_json::to_vec(&record)?)?;
-        file.sync_all()?;
+        if lasts {
+            file.sync_all()?;
+        }
         fs::rename(&beside, &record.path).with_context(|| record.path.display().to_string())?;
         Ok(record)
     }
@@ -74,6 +95,14 @@ impl Record {
 /// # Errors
 /// The run root can't be read.
 pub fn orphans() -> Result<Vec<Record>> {
+    Ok(all()?.into_iter().filter(|record| !record.owner.lives()).collect())
+}
+
+/// All records, of what is in use too.
+///
+/// # Errors
+/// The run root can't be read.
+pub fn all() -> Result<Vec<Record>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder()?)? {
         let path = entry?.path();
@@ -84,9 +113,7 @@ pub fn orphans() -> Result<Vec<Record>> {
         let Ok(text) = fs::read(&path) else { continue };
         let Ok(mut record) = serde_json::from_slice::<Record>(&text) else { continue };
         record.path = path;
-        if !record.owner.lives() {
-            found.push(record);
-        }
+        found.push(record);
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)

@@ -32,7 +32,7 @@ const PASSED_ON: [Signal; 10] = [
 // ANCHOR_END: passed_on
 
 /// How a command ended.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[must_use]
 pub struct Ended {
     /// Its number in the host's pid namespace.
@@ -41,11 +41,13 @@ pub struct Ended {
     pub code: u8,
     /// It was killed because it didn't listen to three interrupts.
     pub forced: bool,
+    /// What is to be told about it: why it was killed, where a mechanism knows; what could not be removed.
+    pub notes: Vec<String>,
 }
 
 impl Ended {
     pub(crate) fn new(pid: Pid, end: End, forced: bool) -> Self {
-        Self { pid, code: code_of(end), forced }
+        Self { pid, code: code_of(end), forced, notes: Vec::new() }
     }
 }
 

@@ -3,6 +3,8 @@
 pub mod belongings;
 pub mod devices;
 pub mod files;
+pub mod groups;
+pub mod hogs;
 pub mod ipc;
 pub mod mounts;
 pub mod network;

@@ -48,6 +48,18 @@ pub const TABLE: &[Meaning] = &[
     ),
     m(
         "clone3",
+        Errno::EOPNOTSUPP,
+        "the cgroup that it is to be born into is one for threads only (cgroup.type says \"domain invalid\"): a group above it has processes in it and passes controllers on",
+        "move those processes into a group of their own, below that one",
+    ),
+    m(
+        "clone3",
+        Errno::EBUSY,
+        "the cgroup that it is to be born into passes controllers on to groups below, so no process may be in it",
+        "a group below it",
+    ),
+    m(
+        "clone3",
         Errno::EINVAL,
         "a namespace that this kernel was built without, or flags that exclude each other",
         "ls /proc/self/ns shows what the kernel has",

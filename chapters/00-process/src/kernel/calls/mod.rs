@@ -2,6 +2,7 @@
 //! told with its arguments. ARCHITECTURE.md has the table of which comes from where.
 
 mod files;
+mod groups;
 mod ids;
 mod mounts;
 mod processes;

@@ -1,0 +1,97 @@
+//! `ch03-cgroups`: a process in rooms of its own, and how much it may use.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use ch00_process::failure::{ENGINE, Failure};
+use ch00_process::keyboard::{self, Watch};
+use ch00_process::wait::Ended;
+use ch01_chroot::as_root;
+use ch03_cgroups::run::{self, Options};
+use ch03_cgroups::stats::{self, Show};
+use ch03_cgroups::{neighbours, tree};
+use clap::{Parser, Subcommand};
+
+/// Chapter 03: limits. How much memory, processor, processes and io a container may use
+#[derive(Parser)]
+#[command(name = "ch03-cgroups", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run a command in namespaces of its own, within limits
+    Run {
+        /// Run as root, by sudo
+        #[arg(long)]
+        root: bool,
+        #[command(flatten)]
+        watch: Watch,
+        #[command(flatten)]
+        options: Box<Options>,
+    },
+    /// What the groups use, every second (or once); like docker stats
+    Stats {
+        /// Once; the processor's column is seconds then
+        #[arg(long)]
+        no_stream: bool,
+        /// One JSON object for each group, on a line
+        #[arg(long)]
+        json: bool,
+        /// Only these groups
+        names: Vec<String>,
+    },
+    /// Which groups there are, who waits for them, where they are
+    Ls,
+    /// Draw the control groups of this machine, ours marked
+    Tree,
+    /// The noisy neighbour: what a loud container leaves to a quiet one, measured and drawn (a few seconds)
+    Neighbours,
+}
+
+fn main() -> ExitCode {
+    let cli: Cli = match keyboard::command_line() {
+        Ok(cli) => cli,
+        Err(code) => return code.into(),
+    };
+    let out = &mut std::io::stdout().lock();
+    let done = match cli.verb {
+        Verb::Run { root, watch, options } => {
+            return keyboard::tell_end("ch03-cgroups", start(root, watch, *options), &mut std::io::stderr())
+                .into();
+        }
+        Verb::Stats { no_stream, json, names } => {
+            stats::run(out, &Show { names, once: no_stream, json, terminal: std::io::stdout().is_terminal() })
+        }
+        Verb::Ls => stats::list(out),
+        Verb::Tree => tree::draw(out).map_err(Into::into),
+        Verb::Neighbours => {
+            std::env::current_exe().map_err(Into::into).and_then(|program| neighbours::run(out, &program))
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // A reader who has seen enough: `stats | head`.
+        Err(error)
+            if error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) =>
+        {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "ch03-cgroups: {error:#}");
+            ENGINE.into()
+        }
+    }
+}
+
+fn start(root: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {
+    if root {
+        as_root::become_root()?;
+    }
+    let k = watch.kernel(Box::new(std::io::stderr()))?;
+    run::run(options, &k)
+}

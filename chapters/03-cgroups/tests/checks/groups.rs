@@ -1,0 +1,222 @@
+//! The group itself: who is in it, what it looks like from inside, and that it goes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use checks::drive::{Visit, contained, is_alive, run, within};
+use checks::finding::Finding;
+use checks::stage::Stage;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A name for a group that nobody else has.
+pub(crate) struct Named {
+    name: String,
+    pub(crate) folder: String,
+}
+
+impl Named {
+    pub(crate) fn new() -> Result<Self, Finding> {
+        let name = format!("check-{}", &checks::secret()?[..10]);
+        Ok(Self { folder: format!("boxroom-{name}"), name })
+    }
+
+    /// `--name` and more options.
+    pub(crate) fn with<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        [&["--name", &self.name], more].concat()
+    }
+
+    /// Whether a process with this `/proc/PID/cgroup` (as the host reads it) is in the group, in each hierarchy that has
+    /// a controller.
+    pub(crate) fn holds(&self, cgroup: &str) -> bool {
+        let inside = |line: &&str| line.rsplit('/').next() == Some(&*self.folder);
+        let limited: Vec<&str> = cgroup
+            .lines()
+            .filter(|line| {
+                let names = line.split(':').nth(1).unwrap_or_default();
+                names.split(',').any(|name| ["memory", "pids", "cpu"].contains(&name))
+            })
+            .collect();
+        // Only version 2 is there: its line has no names.
+        let limited = if limited.is_empty() { cgroup.lines().collect() } else { limited };
+        !limited.is_empty() && limited.iter().all(inside)
+    }
+}
+
+/// The folders of this name in all hierarchies.
+pub(crate) fn folders(name: &str) -> Vec<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points =
+        mounts.lines().filter(|line| line.contains(" - cgroup")).filter_map(|line| line.split(' ').nth(4));
+    let mut found = Vec::new();
+    for point in points {
+        search(Path::new(point), name, &mut found);
+    }
+    found
+}
+
+fn search(folder: &Path, name: &str, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if *entry.file_name() == *name {
+                found.push(entry.path());
+            }
+            search(&entry.path(), name, found);
+        }
+    }
+}
+
+pub(crate) fn grandchild(stage: &Stage) -> Result<(), Finding> {
+    let named = Named::new()?;
+    let options = stage.knows(3, &named.with(&["--pids", "32"]));
+    // Started by a shell that was started by a shell, and so fast that a late join would miss it.
+    let words = ["sh", "-c", "sh -c '\"$0\" \"$@\"; true' \"$0\" \"$@\"; true"];
+    let visit = Visit::by(stage, &options, &words)?;
+    let inside = named.holds(&visit.present.cgroup);
+    visit.end()?;
+    if inside {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: "the command's grandchild is not in the command's group".into(),
+        expected: "whoever descends from it is in its group",
+        meaning: "a child is born into its parent's group: so the first must be in it before it forks",
+        look: "ch03-cgroups run --name x sh -c 'sleep 9 & wait' & sleep 1; cat $(find /sys/fs/cgroup -name boxroom-x)/cgroup.procs",
+        read: "book: chapter 03, 'born inside'; cgroups(7), clone(2)",
+        ..Finding::default()
+    })
+}
+
+pub(crate) fn root_of_its_view(stage: &Stage) -> Result<(), Finding> {
+    let named = Named::new()?;
+    let options = stage.knows(3, &named.with(&[]));
+    let visit = Visit::begin(stage, &options)?;
+    let outside = named.holds(&visit.present.cgroup);
+    visit.end()?;
+    let seen = run(stage, &stage.knows(3, &["--pids", "32"]), &["cat", "/proc/self/cgroup"])?.stdout;
+    let inside = !seen.is_empty() && seen.lines().all(|line| line.ends_with(":/"));
+    if outside && inside {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: format!("from outside a group of its own: {outside}; from inside it is /: {inside}"),
+        expected: "a group of its own, which looks like the topmost from inside",
+        meaning: "the cgroup namespace shows the group in which it was made as /: it is made after the join",
+        look: "ch03-cgroups run cat /proc/self/cgroup",
+        read: "book: chapter 03, 'its own view'; cgroup_namespaces(7)",
+        ..Finding::default()
+    })
+}
+
+pub(crate) fn gone(stage: &Stage) -> Result<(), Finding> {
+    let named = Named::new()?;
+    let visit = Visit::begin(stage, &stage.knows(3, &named.with(&["--memory", "64M"])))?;
+    let during = !folders(&named.folder).is_empty();
+    visit.end()?;
+    let left = folders(&named.folder);
+    for folder in &left {
+        let _ = fs::remove_dir(folder);
+    }
+    if during && left.is_empty() {
+        return Ok(());
+    }
+    Err(Finding {
+        seen: format!(
+            "a group while it lives: {during}; folders of it that are left afterwards: {}",
+            left.len()
+        ),
+        expected: "a group while it lives, and nothing afterwards",
+        meaning: "a group doesn't end with its last process: somebody has to remove its folder in each hierarchy",
+        look: "ch03-cgroups run true; find /sys/fs/cgroup -name 'boxroom-*'",
+        read: "book: chapter 03, 'it goes'; rmdir(2), cgroups(7)",
+        ..Finding::default()
+    })
+}
+
+/// Without a pid namespace nobody ends with the command but by its group.
+pub(crate) fn survivors(stage: &Stage) -> Result<(), Finding> {
+    let stage = stage.without_rootfs();
+    let told = run(&stage, &["--only", "uts"], &["sh", "-c", "sleep 20 >/dev/null 2>&1 & echo $!"])?;
+    let pid: i32 = told.stdout.trim().parse().map_err(|_| anyhow::anyhow!("it said {:?}", told.stdout))?;
+    let gone = within(Duration::from_millis(500), || !is_alive(pid));
+    if !gone {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        return Err(Finding {
+            seen: "the command has ended, and what it left in the background lives on".into(),
+            expected: "the group ends whole",
+            meaning: "a group can be killed as one (cgroup.kill; version 1: freeze, kill, thaw), however it was forked",
+            look: "ch03-cgroups run --only uts sh -c 'sleep 99 &'; pgrep -a sleep",
+            read: "book: chapter 03, 'it goes'; cgroups(7)",
+            ..Finding::default()
+        });
+    }
+    Ok(())
+}
+
+pub(crate) fn clean(stage: &Stage) -> Result<(), Finding> {
+    let finding = Finding {
+        expected: "a group that is left by a killed engine, and is removed by cargo workshop clean",
+        meaning: "the note of what will have to be removed is written before it is made, so another process finds it",
+        look: "ch03-cgroups run sleep 99 & sleep 1; kill -KILL $!; cargo workshop clean",
+        read: "book: chapter 03, 'it goes'; rename(2)",
+        ..Finding::default()
+    };
+    let named = Named::new()?;
+    let Visit { stage: mut engine, present, canary } =
+        Visit::begin(stage, &stage.knows(3, &named.with(&["--memory", "64M"])))?;
+    engine.kill()?;
+    engine.wait()?;
+    let pid = present.pid;
+    let left = !folders(&named.folder).is_empty();
+    let built = checks::stage::program("workshop")?;
+    // The same place for records as the stage had.
+    let hermetic = stage.command::<&str>(&[], &[])?;
+    let mut sweeper = Command::new(built);
+    sweeper.arg("clean").env_clear();
+    for (name, value) in hermetic.get_envs().filter_map(|(name, value)| Some((name, value?))) {
+        sweeper.env(name, value);
+    }
+    let said = sweeper.output()?;
+    let gone = folders(&named.folder).is_empty() && within(Duration::from_millis(500), || !is_alive(pid));
+    for folder in folders(&named.folder) {
+        let _ = fs::remove_dir(folder);
+    }
+    drop((present, canary));
+    if left && gone {
+        return Ok(());
+    }
+    let said =
+        if left { format!("; it said {:?}", String::from_utf8_lossy(&said.stdout)) } else { String::new() };
+    Err(Finding {
+        seen: format!("left by the engine: {left}; removed afterwards: {}{said}", left && gone),
+        ..finding
+    })
+}
+
+pub(crate) fn unseen(stage: &Stage) -> Result<(), Finding> {
+    let finding = Finding {
+        expected: "nobody's group but its own is to be seen, or to be changed",
+        meaning: "whoever may mount sees what the cgroup namespace was made in: that must be a group of its own",
+        look: "ch03-cgroups run sh -c 'mount -t cgroup2 none /mnt; find /mnt -type d'",
+        read: "book: chapter 03, 'its own view'; cgroup_namespaces(7)",
+        ..Finding::default()
+    };
+    contained(stage, "cgroup-tree", finding.clone())?;
+    contained(stage, "cgroup-write", finding)
+}
+
+pub(crate) fn release_agent(stage: &Stage) -> Result<(), Finding> {
+    contained(
+        stage,
+        "release-agent",
+        Finding {
+            expected: "no release_agent within reach, in no hierarchy of version 1",
+            meaning: "a hierarchy in which it has no group of its own is the host's: its release_agent is started outside",
+            look: "ch03-cgroups run probe try release-agent",
+            read: "book: chapter 03, 'its own view'; CVE-2022-0492",
+            ..Finding::default()
+        },
+    )
+}
