@@ -18,7 +18,7 @@ pub struct Chapter {
 /// What goes into the guest's `/built`.
 #[derive(Debug)]
 pub struct Programs {
-    /// Each chapter's binary and the probe.
+    /// Each chapter's binary, the probe, and the guide, whose `clean` some checks run.
     pub binaries: Vec<PathBuf>,
     /// The checks of the chapters that were asked for, with the chapter.
     pub checks: Vec<(Chapter, PathBuf)>,
@@ -85,7 +85,7 @@ pub fn build(all: &[Chapter], asked: &[Chapter]) -> Result<Programs> {
         "target.'cfg(target_os=\"linux\")'.rustflags=['-Ctarget-feature=+crt-static']",
     ];
     let packages: Vec<String> = all.iter().map(|chapter| format!("ch{}", chapter.name)).collect();
-    let mut words = vec!["build", "--bins", "--package", "probe"];
+    let mut words = vec!["build", "--bins", "--package", "probe", "--package", "workshop"];
     words.extend(packages.iter().flat_map(|package| ["--package", package.as_str()]));
     words.extend(flags);
     let binaries = probe::cargo(&words, &[])?;
