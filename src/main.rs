@@ -1,7 +1,7 @@
 //! `boxroom`: the engine, a thin command line over the chapters. It adds no mechanism of its own, and has the
 //! verbs of the chapters that are there.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +10,9 @@ use ch00_process::gym;
 use ch00_process::keyboard::{self, Watch};
 use ch00_process::wait::Ended;
 use ch01_chroot::{as_root, base};
-use ch02_namespaces::run::{self, Options};
+use ch03_cgroups::run::{self, Options};
+use ch03_cgroups::stats::{self, Show};
+use ch03_cgroups::tree;
 use clap::{Parser, Subcommand};
 
 /// A small container engine: the sum of the chapters
@@ -23,7 +25,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Run a command in a container (chapter 02)
+    /// Run a command in a container, within limits (chapters 02 and 03)
     Run {
         /// Run as root, by sudo
         #[arg(long)]
@@ -40,6 +42,19 @@ enum Verb {
     },
     /// Draw the processes of this machine by the rooms that they are in (chapter 00)
     Gym,
+    /// What the containers use, every second or once (chapter 03)
+    Stats {
+        /// Once; the processor's column is seconds then
+        #[arg(long)]
+        no_stream: bool,
+        /// One JSON object for each, on a line
+        #[arg(long)]
+        json: bool,
+        /// Only these, by the names of their groups
+        names: Vec<String>,
+    },
+    /// Draw the control groups of this machine, ours marked (chapter 03)
+    Tree,
 }
 
 fn main() -> ExitCode {
@@ -56,6 +71,11 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stdout(), "{made}");
         }),
         Verb::Gym => gym::draw(&mut std::io::stdout().lock()),
+        Verb::Stats { no_stream, json, names } => stats::run(
+            &mut std::io::stdout().lock(),
+            &Show { names, once: no_stream, json, terminal: std::io::stdout().is_terminal() },
+        ),
+        Verb::Tree => tree::draw(&mut std::io::stdout().lock()).map_err(Into::into),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

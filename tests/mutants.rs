@@ -1,6 +1,6 @@
 //! Each classic mistake, made on purpose: the check that is there for it must catch it.
 //!
-//! `chapters/NN/mutants/NAME.patch` is a small patch with what is wrong, `check: NAME` and perhaps `needs: root` before it.
+//! `chapters/NN/mutants/NAME.patch` is a small patch with what is wrong, `check: NAME` and perhaps `needs: root` (or `cgroup1`, `cgroup2`) before it.
 //! Each is applied to a copy of the sources under `target/mutants`, built there, and given to the chapter's checks
 //! as `STAGE_BIN`. A build each: `BOXROOM_REQUIRE=mutants cargo test --test mutants` asks for it.
 
@@ -27,7 +27,12 @@ fn main() -> ExitCode {
     for mutant in mutants {
         let mutant = Arc::new(mutant);
         let name = format!("{}_is_caught_by_{}", mutant.name, mutant.check);
-        let needs: &[Need] = if mutant.by_root { &[Need::Mutants, Need::Root] } else { &[Need::Mutants] };
+        let needs: &[Need] = match mutant.version {
+            Some(1) => &[Need::Mutants, Need::Cgroup1],
+            Some(_) => &[Need::Mutants, Need::Root, Need::Cgroup2],
+            None if mutant.by_root => &[Need::Mutants, Need::Root],
+            None => &[Need::Mutants],
+        };
         trials.push(trial(name, needs, move || mutant.is_caught()));
     }
     trials.push(trial("there_are_mutants".into(), &[], move || {
@@ -42,6 +47,8 @@ struct Mutant {
     check: String,
     /// Whether the check needs root (`needs: root` in the patch).
     by_root: bool,
+    /// The version of cgroups that it shows on, where it shows on one only (`needs: cgroup1`).
+    version: Option<u8>,
     patch: PathBuf,
 }
 
@@ -57,6 +64,9 @@ fn mutants() -> Result<Vec<Mutant>> {
             found.push(Mutant {
                 chapter: chapter.file_name().to_string_lossy().into_owned(),
                 name: patch.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+                version: [(1, "needs: cgroup1"), (2, "needs: cgroup2")]
+                    .into_iter()
+                    .find_map(|(version, line)| text.lines().any(|one| one == line).then_some(version)),
                 by_root: text.lines().any(|line| line == "needs: root"),
                 check: check.with_context(|| format!("{} names no check", patch.display()))?.into(),
                 patch,

@@ -97,6 +97,9 @@ impl Block {
             "user" => said(Need::User),
             "userns" => said(Need::UserNamespace),
             "subuid" => said(Need::Range),
+            "cgroup" => said(Need::Cgroup),
+            "cgroup1" => said(Need::Cgroup1),
+            "cgroup2" => said(Need::Cgroup2),
             tool => (!in_path(tool))
                 .then(|| (tool.into(), format!("there is no {tool} on this machine; install it"))),
         });
@@ -106,7 +109,9 @@ impl Block {
     /// From chapter 01 on an ordinary user's command is in a user namespace; root's where it asks for one.
     fn takes_a_user_namespace(&self) -> bool {
         let takes = |command: &str| {
-            let enters = ["ch01-chroot run", "ch02-namespaces run"].iter().any(|run| command.contains(run));
+            let enters = ["ch01-chroot run", "ch02-namespaces run", "ch03-cgroups run"]
+                .iter()
+                .any(|run| command.contains(run));
             enters && (Need::User.missing().is_none() || command.contains("user"))
         };
         self.commands.iter().any(|(command, _)| takes(command))

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 use std::{fs, thread};
 
-use checks::stage::{STAGES, Stage};
+use checks::stage::{STAGES, Stage, program};
 
 use crate::compare::fits;
 use crate::page::Page;
@@ -57,6 +57,8 @@ impl Session {
         let probe = probe::staged().map_err(|error| format!("{error:#}"))?;
         symlink(&probe, bin.join("probe")).map_err(text)?;
         symlink(env!("CARGO_BIN_EXE_boxroom"), bin.join("boxroom")).map_err(text)?;
+        let workshop = program("workshop").map_err(|error| format!("{error:#}"))?;
+        symlink(workshop, bin.join("workshop")).map_err(text)?;
         Ok(Self { folder, probe })
     }
 
