@@ -8,7 +8,7 @@ export RUST_BACKTRACE=0 NO_COLOR=1
 
 top=/sys/fs/cgroup
 session=$top/user.slice/user-0.slice/session-1.scope
-scope=$top/user.slice/user-1000.slice/run-checks.scope
+slice=$top/user.slice/user-1000.slice
 
 # Every controller that there is, down the path to a group: a child has those that its parent hands on.
 hand_on() {
@@ -16,28 +16,35 @@ hand_on() {
     for name in $(cat "$at/cgroup.controllers"); do echo "+$name" >"$at/cgroup.subtree_control" 2>/dev/null; done
 }
 
-groups_as_after_a_login() {
-    [ -d "$scope" ] && return
-    mkdir -p "$session" "$scope"
+groups_as_after_a_boot() {
+    [ -d "$session" ] && return
+    mkdir -p "$session" "$slice"
     hand_on "$top"
     hand_on "$top/user.slice"
-    hand_on "$top/user.slice/user-1000.slice"
-    chown 1000:1000 "$scope" "$scope/cgroup.procs" "$scope/cgroup.subtree_control" "$scope/cgroup.threads"
+    hand_on "$slice"
+}
+
+# A new one each time: in one that has passed controllers on nobody may begin (no internal processes).
+new_scope() {
+    local scope
+    scope=$(mktemp -d "$slice/run-XXXXXX") && chmod 755 "$scope" &&
+        chown 1000:1000 "$scope" "$scope/cgroup.procs" "$scope/cgroup.subtree_control" "$scope/cgroup.threads" &&
+        echo "$scope"
 }
 
 # as WHO COMMAND...: in that user's group, with that user's home.
 as() {
     local who=$1 line= word
     shift
-    groups_as_after_a_login
+    groups_as_after_a_boot
     if [ "$who" = root ]; then
         (echo 0 >"$session/cgroup.procs" && HOME=/root exec "$@")
         return
     fi
     # Each argument in quotes, since su takes one string.
-    for word in "$@"; do line="$line '$(echo "$word" | sed "s/'/'\\\\''/g")'"; done
+    for word in "$@"; do line="$line '$(echo "$word" | sed "s/'/'\\''/g")'"; done
     (
-        echo 0 >"$scope/cgroup.procs" || exit
+        scope=$(new_scope) && echo 0 >"$scope/cgroup.procs" || exit
         export XDG_RUNTIME_DIR=/run/user/1000
         exec su "$who" -c "cd / && exec $line"
     )
@@ -54,9 +61,11 @@ leg() {
         else
             # One after the other: some measure, and two emulated processors are soon busy.
             as "$who" env CARGO_TARGET_DIR="/disk/checks-$who" "/built/checks-$suite" --color never --test-threads 1
-        fi
+        fi 2>/tmp/stderr
         echo $? >/tmp/status
-    } 2>&1 | while IFS= read -r line; do tell "| $line"; done
+        # Afterwards: what a program says in the middle of a line of the table would hide that line's end.
+        cat /tmp/stderr
+    } | while IFS= read -r line; do tell "| $line"; done
     tell "@end $(cat /tmp/status) $began $(uptime_s)"
 }
 
