@@ -77,3 +77,41 @@ fn a_flag_that_makes_no_sense() {
     ];
     assert_snapshot!(all_said(dir.path(), &tried));
 }
+
+#[test]
+fn a_limit_that_makes_no_sense() {
+    let dir = folder();
+    let with = |options: &[&'static str]| [&["run", "--only", "uts"], options, &["true"]].concat();
+    let tried = [
+        with(&["--memory", "64Q"]),
+        with(&["--memory", "-1"]),
+        with(&["--memory", "0"]),
+        with(&["--memory", "4k"]),
+        with(&["--memory-swap", "64M"]),
+        with(&["--memory", "64M", "--memory-swap", "32M"]),
+        with(&["--memory", "64M", "--memory-high", "65M"]),
+        with(&["--cpus", "0"]),
+        with(&["--cpus", "half"]),
+        with(&["--cpu-weight", "0"]),
+        with(&["--cpuset", "1-0"]),
+        with(&["--pids", "0"]),
+        with(&["--pids", "-1"]),
+        with(&["--io-max", "/dev/sda"]),
+        with(&["--name", "../etc"]),
+        with(&["--no-group", "--pids", "9"]),
+        with(&["--cgroup-parent", "/../.."]),
+    ];
+    let tried: Vec<&[&str]> = tried.iter().map(Vec::as_slice).collect();
+    assert_snapshot!(all_said(dir.path(), &tried));
+}
+
+/// What the machine has differs, so this is no snapshot.
+#[test]
+fn a_limit_that_is_larger_than_the_machine() {
+    let dir = folder();
+    for (option, value) in [("--memory", "8000000T"), ("--memory-high", "8000000T"), ("--cpus", "100000")] {
+        let said = said(dir.path(), &["run", "--only", "uts", option, value, "true"]);
+        assert!(said.contains("a limit that can't be reached limits nothing"), "{said}");
+        assert!(said.ends_with("exit code 125"), "{said}");
+    }
+}

@@ -43,6 +43,11 @@ fn run(args: &[String]) -> Result<String> {
         ["try", name, "--facts", json] => attempt(name, &serde_json::from_str(json).context("the facts")?),
         // For the tests: somebody to attack, and a starter with groups and a cgroup.
         ["victim", ..] => victim(),
+        // One of many that are started to be counted.
+        ["sitter"] => {
+            std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink())?;
+            Ok(String::new())
+        }
         ["dressed", options @ ..] => dressed(options),
         _ => bail!("{USAGE}"),
     }

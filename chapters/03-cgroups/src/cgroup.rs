@@ -93,7 +93,6 @@ impl Mechanism for Cgroup {
 
     // ANCHOR: prepare
     fn prepare(&mut self, k: &Kernel, birth: &mut Birth) -> Result<()> {
-        self.limits.check()?;
         let places = self.places()?;
         if places.is_empty() {
             return Ok(());

@@ -58,7 +58,7 @@ impl Group {
     }
 
     /// From a record. It comes from a file, so each line is looked at: a folder with our mark, below a mounted
-    /// hierarchy. What isn't there any more is left out.
+    /// hierarchy. Whether it is there (still, or already) is not looked at.
     ///
     /// # Errors
     /// A line that can't be one of ours.
@@ -72,9 +72,7 @@ impl Group {
             let hierarchy = hierarchies.0.iter().filter(below).max_by_key(|one| one.point.as_os_str().len());
             match hierarchy {
                 Some(hierarchy) if marked && plain && folder.is_absolute() => {
-                    if folder.is_dir() {
-                        parts.push(Part::new(hierarchy, folder.into()));
-                    }
+                    parts.push(Part::new(hierarchy, folder.into()));
                 }
                 // The hierarchy isn't mounted any more: nothing that could be reached.
                 None if marked && !folder.exists() => {}
@@ -197,9 +195,9 @@ impl Group {
     /// # Errors
     /// The call that failed.
     pub fn kill(&self, k: &Kernel) -> Result<()> {
-        match self.v2().filter(|part| part.folder.is_dir()) {
-            Some(part) => v2::kill(k, &part.folder)?,
-            None => {}
+        // On a hybrid machine both: each kills who is in its own tree.
+        if let Some(part) = self.v2().filter(|part| part.folder.is_dir()) {
+            v2::kill(k, &part.folder)?;
         }
         match self.part("freezer").filter(|part| part.version == Version::V1 && part.folder.is_dir()) {
             Some(part) => v1::kill(k, &part.folder),
@@ -263,7 +261,7 @@ mod tests {
         let mountinfo = "35 31 0:32 / /nowhere/memory rw - cgroup cgroup rw,memory\n";
         let here = Hierarchies::parse(mountinfo, "");
         let none = |record: &str| Group::from_record(record, &here).map(|group| group.parts.len());
-        assert_eq!(none("/nowhere/memory/a/boxroom-x").unwrap(), 0, "ours, and gone");
+        assert_eq!(none("/nowhere/memory/a/boxroom-x").unwrap(), 1, "ours");
         assert_eq!(none("/not/mounted/boxroom-x").unwrap(), 0, "unmounted, and gone");
         for wrong in [
             "/nowhere/memory/a/theirs",

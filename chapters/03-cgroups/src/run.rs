@@ -50,6 +50,7 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
 // ANCHOR: launch
 pub fn launch(options: Options) -> Result<Launch<impl Chain, impl Root>> {
     let Options { limits, name, cgroup_parent, no_group, below } = options;
+    limits.check()?;
     if no_group && !limits.is_empty() {
         return Err(Failure::said(
             "--no-group with a limit",

@@ -68,7 +68,7 @@ pub fn known() -> Result<Vec<Known>> {
         }
         // What can't be one of ours is left for `cargo workshop clean` to complain of.
         if let Ok(group) = Group::from_record(&record.what, &hierarchies)
-            && !group.parts.is_empty()
+            && group.parts.first().is_some_and(|part| part.folder.is_dir())
         {
             found.push(Known { group, owner: record.owner });
         }
@@ -89,8 +89,8 @@ impl Usage {
             fs::read_to_string(part.folder.join(file)).ok()
         };
         let one = |controller: &str, v2: &str, v1: &str| at(controller, v2, v1)?.trim().parse::<u64>().ok();
-        let io = at("io", "io.stat", "")
-            .or_else(|| at("blkio", "io.stat", "blkio.throttle.io_service_bytes_recursive"));
+        // The controller of io had another name in version 1.
+        let io = at("blkio", "io.stat", "blkio.throttle.io_service_bytes_recursive");
         Self {
             name: group.name(),
             pid: known.owner.pid,
@@ -211,8 +211,8 @@ fn table(
     }
     writeln!(
         out,
-        "{:<14} {:>8} {:>21} {:>10} {:>11} {:>21}  {}",
-        "NAME", "CPU", "MEMORY / LIMIT", "PEAK", "PIDS", "READ / WRITTEN", "PRESSURE mem cpu io"
+        "{:<14} {:>8} {:>21} {:>10} {:>11} {:>21}  PRESSURE mem cpu io",
+        "NAME", "CPU", "MEMORY / LIMIT", "PEAK", "PIDS", "READ / WRITTEN"
     )?;
     for row in rows {
         let now = Instant::now();
@@ -255,7 +255,7 @@ pub fn list(out: &mut impl Write) -> Result<()> {
         writeln!(out, "no group of ours; ch03-cgroups run makes one")?;
         return Ok(());
     }
-    writeln!(out, "{:<14} {:>8} {:>5}  {}", "NAME", "ENGINE", "PIDS", "GROUP")?;
+    writeln!(out, "{:<14} {:>8} {:>5}  GROUP", "NAME", "ENGINE", "PIDS")?;
     for one in known {
         let engine = if one.owner.lives() { one.owner.pid.to_string() } else { "killed".into() };
         let part = one.group.part("pids").or_else(|| one.group.parts.first());

@@ -35,7 +35,7 @@ pub fn processes(_: &Facts) -> Evidence {
     let program = env::args_os().next().unwrap_or_default();
     let mut started = Vec::new();
     for _ in 0..PROCESSES {
-        let child = Command::new(&program).arg("victim").stdin(Stdio::piped()).spawn();
+        let child = Command::new(&program).arg("sitter").stdin(Stdio::piped()).spawn();
         match child {
             Ok(child) => started.push(child),
             Err(error) => {
