@@ -62,7 +62,7 @@ pub fn run(
     save: Option<&Path>,
 ) -> Result<ExitCode> {
     let accelerator = workshop.accelerator(kernel)?;
-    let folder = tempfile::Builder::new().prefix("compare-").tempdir_in(workshop.cache.file("."))?;
+    let folder = workshop.cache.place()?;
     let rootfs = folder.path().join("rootfs");
     fill(&rootfs, &workshop.busybox)?;
     let engine = workshop

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use tempfile::NamedTempFile;
+use nix::fcntl::{Flock, FlockArg};
+use tempfile::TempDir;
 
 use super::apt::{Apt, find};
 use super::kernels::{Kernel, META};
@@ -68,14 +69,12 @@ impl Cache {
         self.0.join(name)
     }
 
-    /// An empty disk of 1 GiB (sparse: it takes what is written), gone with what is returned.
+    /// A folder for one run, gone with what is returned: two may run at once.
     ///
     /// # Errors
-    /// The disk here is full.
-    pub fn disk(&self) -> Result<NamedTempFile> {
-        let disk = tempfile::Builder::new().prefix("disk-").tempfile_in(&self.0)?;
-        disk.as_file().set_len(1 << 30)?;
-        Ok(disk)
+    /// The disk is full.
+    pub fn place(&self) -> Result<TempDir> {
+        Ok(tempfile::Builder::new().prefix("run-").tempdir_in(&self.0)?)
     }
 
     /// The machine's own qemu, else one that is unpacked here.
@@ -173,6 +172,8 @@ impl Cache {
     /// A folder that `make` fills, once: what was begun and not finished is begun again.
     fn once(&self, name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let (folder, done) = (self.file(name), self.file(&format!("{name}.complete")));
+        let lock = fs::File::create(self.file(&format!("{name}.lock")))?;
+        let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
         if !done.is_file() {
             if folder.exists() {
                 fs::remove_dir_all(&folder)?;

@@ -177,10 +177,10 @@ fn timeline(out: &mut impl Write, ink: Ink, seen: &Seen) -> io::Result<()> {
     let line = |machine: usize, container: usize| -> String {
         let mut cells = vec![' '; width];
         for beat in &seen.beats {
-            if (beat.machine, beat.container) == (machine, container) {
-                if let Some(cell) = cells.get_mut(column(beat.at)) {
-                    *cell = '*';
-                }
+            if (beat.machine, beat.container) == (machine, container)
+                && let Some(cell) = cells.get_mut(column(beat.at))
+            {
+                *cell = '*';
             }
         }
         cells.into_iter().collect::<String>().trim_end().into()

@@ -13,6 +13,7 @@
 //! - [`compare`], [`memory`]: a container beside a virtual machine
 //! - [`console`]: what the guest says, as outcomes; [`report`]: those for people and tools
 
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::ink::Ink;
 use crate::progress::Progress;
@@ -90,6 +92,8 @@ impl Asked {
 /// Everything that a boot needs, ready.
 pub struct Workshop {
     cache: Cache,
+    /// Archives and consoles of this run; gone with it.
+    place: TempDir,
     qemu: Qemu,
     busybox: PathBuf,
     programs: Programs,
@@ -155,7 +159,8 @@ impl Workshop {
         )?;
         let programs = built::build(&all, &chapters)?;
         progress.end(&format!("{} programs", programs.binaries.len() + programs.checks.len()))?;
-        Ok(Self { cache, qemu, busybox, programs, chapters })
+        let place = cache.place()?;
+        Ok(Self { cache, place, qemu, busybox, programs, chapters })
     }
 
     /// The lines of the guest's plan, and the suites in it.
@@ -178,10 +183,10 @@ impl Workshop {
     /// # Errors
     /// The archive can't be written.
     pub fn prepare(&self, kernel: &Bootable, name: &str, lines: &[String]) -> Result<Plan> {
-        let initramfs = self.cache.file(&format!("{name}.cpio"));
+        let initramfs = self.place.path().join(format!("{name}.cpio"));
         initramfs::write(&initramfs, &self.busybox, &self.programs, kernel, lines)?;
         let (memory, processors) = SIZE;
-        let console = self.cache.file(&format!("{name}.console"));
+        let console = self.place.path().join(format!("{name}.console"));
         Ok(Plan {
             kernel: kernel.clone(),
             initramfs,
@@ -211,8 +216,7 @@ impl Workshop {
         let accelerator = self.accelerator(kernel)?;
         let (lines, planned) = self.plan(kernel.kernel);
         let mut plan = self.prepare(kernel, &format!("checks-{}", kernel.kernel.series), &lines)?;
-        let disk = self.cache.disk()?;
-        plan.disk = Some(disk.path().into());
+        plan.disk = Some(self.disk()?);
         progress.begin(&format!("Linux {} {}", kernel.kernel.series, accelerator.words()))?;
         let began = std::time::Instant::now();
         let machine = Machine::start(&self.qemu, accelerator, &plan)?;
@@ -230,9 +234,17 @@ impl Workshop {
         Ok(Run { kernel: kernel.kernel, accelerator, heard, end, planned, seconds, console })
     }
 
+    /// An empty disk of 1 GiB; sparse, so it takes what is written.
+    fn disk(&self) -> Result<PathBuf> {
+        let path = self.place.path().join("disk");
+        File::create(&path)?.set_len(1 << 30)?;
+        Ok(path)
+    }
+
     fn shell(&self, kernel: &Bootable) -> Result<ExitCode> {
         let accelerator = self.accelerator(kernel)?;
-        let plan = self.prepare(kernel, "shell", &["shell".into()])?;
+        let mut plan = self.prepare(kernel, "shell", &["shell".into()])?;
+        plan.disk = Some(self.disk()?);
         machine::shell(&self.qemu, accelerator, &plan)?;
         Ok(ExitCode::SUCCESS)
     }
