@@ -117,7 +117,10 @@ impl Table {
         if finding.untried.is_some() {
             return Err(finding);
         }
-        let folder = PathBuf::from(self.folder).join("tests/snapshots");
+        let folder = match probe::built_folder() {
+            Some(built) => built.join("snapshots").join(self.chapter),
+            None => PathBuf::from(self.folder).join("tests/snapshots"),
+        };
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path(&folder);
         settings.set_prepend_module_to_snapshot(false);

@@ -17,4 +17,6 @@ pub mod report;
 pub mod roll_call;
 mod staged;
 
-pub use staged::{build, build_in, build_test, staged, target_dir, workspace};
+pub use staged::{
+    BUILT, build, build_in, build_test, built_folder, cargo, has_static_libc, staged, target_dir, workspace,
+};

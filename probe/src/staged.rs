@@ -14,7 +14,27 @@ use serde::Deserialize;
 /// Where this package's source was when it was compiled; a binary that was carried elsewhere finds nothing there.
 const SOURCE: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The path of the probe: `$BOXROOM_PROBE`, else built from this checkout, else beside the running program.
+/// The variable that names a folder where everything is built already: where there is no cargo, as in the small
+/// machine of `cargo workshop vm`. In it are each chapter's binary (`ch02-namespaces`), `probe`, and the checks'
+/// snapshots (`snapshots/02-namespaces/`). Nothing is built then, and what isn't there is an error.
+pub const BUILT: &str = "BOXROOM_BUILT";
+
+/// The folder that `$BOXROOM_BUILT` names, if it is set.
+#[must_use]
+pub fn built_folder() -> Option<PathBuf> {
+    env::var_os(BUILT).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn prebuilt(folder: &Path, name: &str) -> Result<PathBuf> {
+    let path = folder.join(name);
+    if !path.is_file() {
+        bail!("{BUILT} names {}, and there is no {name} in it", folder.display());
+    }
+    Ok(path)
+}
+
+/// The path of the probe: `$BOXROOM_PROBE`, else `probe` in the folder that `$BOXROOM_BUILT` names, else built from
+/// this checkout, else beside the running program.
 ///
 /// cargo builds no other package's binary for a test, so it is asked to, once: what it made is kept as
 /// `target/staged/probe` and taken as long as no source is younger. A lock keeps two tests from building at once.
@@ -28,6 +48,9 @@ pub fn staged() -> Result<PathBuf> {
             bail!("BOXROOM_PROBE names {}, which is not a file", path.display());
         }
         return Ok(path);
+    }
+    if let Some(folder) = built_folder() {
+        return prebuilt(&folder, "probe");
     }
     let source = Path::new(SOURCE);
     if source.join("Cargo.toml").is_file() {
@@ -84,11 +107,15 @@ fn from_checkout(source: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Builds the binaries of these packages as a plain `cargo build` does, and says where they are.
+/// Builds the binaries of these packages as a plain `cargo build` does, and says where they are; or finds them in
+/// the folder that `$BOXROOM_BUILT` names.
 ///
 /// # Errors
-/// There is no checkout, no cargo, or they don't compile.
+/// There is no checkout, no cargo, or they don't compile. One isn't in that folder.
 pub fn build(packages: &[&str]) -> Result<Vec<PathBuf>> {
+    if let Some(folder) = built_folder() {
+        return packages.iter().map(|package| prebuilt(&folder, package)).collect();
+    }
     let mut arguments = vec!["build"];
     for package in packages {
         arguments.extend(["--package", package]);
@@ -117,7 +144,11 @@ pub fn build_test(package: &str, name: &str) -> Result<PathBuf> {
     test.with_context(|| format!("cargo built no test {name} of {package}"))
 }
 
-fn cargo(arguments: &[&str], for_rustc: &[&str]) -> Result<Vec<PathBuf>> {
+/// Runs cargo in this checkout, and says which executables came of it. `for_rustc` follows `--`, for `cargo rustc`.
+///
+/// # Errors
+/// There is no cargo, or it failed: then with all that it said.
+pub fn cargo(arguments: &[&str], for_rustc: &[&str]) -> Result<Vec<PathBuf>> {
     cargo_in(workspace(), arguments, for_rustc)
 }
 
@@ -153,7 +184,8 @@ struct Artifact {
 }
 
 /// Whether the C library's static form is installed. Fedora leaves it out; then the probe brings its libraries.
-fn has_static_libc() -> bool {
+#[must_use]
+pub fn has_static_libc() -> bool {
     let Ok(output) = Command::new("cc").arg("-print-file-name=libc.a").output() else { return false };
     // A name that cc doesn't find comes back as it was given.
     Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_absolute()

@@ -6,6 +6,7 @@
 //! - [`exercise`]: the exercises: start, check, watch, hint, and what else a learner types
 //! - [`doctor`]: what this machine can do for each chapter, and how to mend what it can't
 //! - [`clean`]: what boxroom left, and only that
+//! - [`vm`]: the checks on other kernels, in a small virtual machine
 //! - [`elsewhere`]: not a Linux? the way to one
 //! - [`ink`], [`progress`]: colour, and the line that says what is going on
 //!
@@ -28,3 +29,5 @@ pub mod progress;
 pub mod story;
 #[cfg(target_os = "linux")]
 pub mod tour;
+#[cfg(target_os = "linux")]
+pub mod vm;

@@ -106,6 +106,8 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// The checks on other kernels, in a small virtual machine with pure cgroup v2. For CI; no page needs it.
+    Vm(Vm),
     /// One try of the doctor's, in a process of its own because the process is changed by it.
     #[command(hide = true)]
     Attempt {
@@ -141,6 +143,40 @@ impl Mending {
     }
 }
 
+#[derive(clap::Args)]
+struct Vm {
+    /// The chapters, by number or name (`02`, `namespaces`); without any, all of them.
+    chapters: Vec<String>,
+    /// Another kernel than Debian 12's 6.1: 6.12 (Debian 13), or 5.10 (Debian 11), which is too old and says so.
+    #[arg(long, value_name = "SERIES", conflicts_with = "all_kernels")]
+    kernel: Option<String>,
+    /// Every kernel of the list, one after the other.
+    #[arg(long)]
+    all_kernels: bool,
+    /// A shell in the machine instead of the checks.
+    #[arg(long, conflicts_with_all = ["json", "all_kernels", "chapters"])]
+    shell: bool,
+    /// Two machines with containers: the kernel of one panics. Who is still alive?
+    #[arg(long, conflicts_with_all = ["json", "all_kernels", "chapters", "shell"])]
+    panic: bool,
+    /// Containers beside virtual machines with the same program: time, memory, disk, as a table.
+    #[arg(long, conflicts_with_all = ["json", "all_kernels", "chapters", "shell", "panic"])]
+    compare: bool,
+    /// How many containers there are with --panic (3 if not said), how many of each with --compare (5).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=20))]
+    count: Option<u8>,
+    /// Write the table of --compare to this file, too.
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    save: Option<std::path::PathBuf>,
+    /// For tools.
+    #[arg(long)]
+    json: bool,
+    /// End a machine that is still at it after so many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300,
+              value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
+}
+
 #[derive(Subcommand)]
 enum About {
     /// What an error number usually means here: `doctor errno`, `doctor errno EPERM`, `doctor errno pivot_root`.
@@ -174,11 +210,12 @@ fn main() -> ExitCode {
 mod linux {
     use std::io::{self, IsTerminal};
     use std::process::ExitCode;
+    use std::time::Duration;
 
-    use super::{About, Command, Line, Mending};
+    use super::{About, Command, Line, Mending, Vm};
     use workshop::exercise::{check, graduate, hint, question, reset, score, start, status, watch};
     use workshop::progress::Progress;
-    use workshop::{clean, doctor, ink::Ink, ladder, tour};
+    use workshop::{clean, doctor, ink::Ink, ladder, tour, vm};
 
     pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
         let out = &mut io::stdout().lock();
@@ -224,6 +261,7 @@ mod linux {
                 doctor::errnos::run(out, ink, name.as_deref(), json)
             }
             Some(Command::Clean { dry_run }) => clean::run(out, ink, dry_run),
+            Some(Command::Vm(line)) => vm::run(out, &mut progress(), ink, &asked(line)?),
             Some(Command::Attempt { name, ordinary }) => Ok(doctor::attempt::child(out, &name, ordinary)),
         }
     }
@@ -241,6 +279,20 @@ mod linux {
             }
             (None, ..) => doctor::run(out, ink, json),
         }
+    }
+
+    /// What the options of `vm` mean together.
+    fn asked(line: Vm) -> anyhow::Result<vm::Asked> {
+        let what = match line.count.map(usize::from) {
+            count if line.panic => vm::What::Panic(count.unwrap_or(3)),
+            count if line.compare => vm::What::Compare(count.unwrap_or(5), line.save),
+            Some(_) => anyhow::bail!("--count says how many for --panic or --compare; there is neither"),
+            None if line.shell => vm::What::Shell,
+            None => vm::What::Checks,
+        };
+        let kernels = vm::Asked::kernels(line.kernel.as_deref(), line.all_kernels)?;
+        let limit = Duration::from_secs(line.limit);
+        Ok(vm::Asked { chapters: line.chapters, kernels, what, json: line.json, limit })
     }
 
     pub(crate) fn pipe_closed(error: &anyhow::Error) -> bool {

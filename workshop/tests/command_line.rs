@@ -125,3 +125,19 @@ fn doctor_explains_an_errno_by_name_and_refuses_a_wrong_one() {
     assert_eq!(wrong.status.code(), Some(125));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("\"nonsense\""), "{wrong:?}");
 }
+
+#[test]
+fn vm_refuses_what_it_does_not_know_before_it_fetches_anything() {
+    let place = Place::new("vm");
+    for (words, said) in [
+        (&["vm", "--kernel", "4.19"][..], "there are 5.10, 6.1, 6.12"),
+        (&["vm", "99"], "there is no chapter 99; there are 00-process, "),
+        (&["vm", "--count", "3"], "--count says how many for --panic or --compare"),
+    ] {
+        let refused = place.workshop(words);
+        assert_eq!(refused.status.code(), Some(125), "{words:?}: {refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(said), "{words:?}: {refused:?}");
+    }
+    let both = place.workshop(&["vm", "--panic", "--json"]);
+    assert_eq!(both.status.code(), Some(2), "nothing that is asked for is ignored: {both:?}");
+}

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::explain::Place;
-use crate::kernel::errno;
+use crate::kernel::{age, errno};
 
 /// The engine itself failed (Docker's code).
 pub const ENGINE: u8 = 125;
@@ -40,15 +40,11 @@ impl Failure {
     pub fn of_call(place: Place, call: String, errno: Errno, why: &str) -> Self {
         let name = call.split('(').next().unwrap_or_default();
         let known = errno::meaning(name, errno);
-        Self {
-            place,
-            errno: errno as i32,
-            why: why.into(),
-            cause: known.map_or("", |m| m.cause).into(),
-            hint: known.map_or("", |m| m.hint).into(),
-            code: ENGINE,
-            call,
-        }
+        let (cause, hint) = match age::cause(errno) {
+            Some(old) => (old, "a newer kernel; cargo workshop doctor says what works on this one"),
+            None => (known.map_or("", |m| m.cause).into(), known.map_or("", |m| m.hint)),
+        };
+        Self { place, errno: errno as i32, why: why.into(), cause, hint: hint.into(), code: ENGINE, call }
     }
 
     /// Something that was found wrong before the kernel was asked.

@@ -4,15 +4,12 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
+use ch00_process::kernel::age::OLDEST;
 use nix::errno::Errno;
 
 use super::attempt::attempt;
 use super::facts::Facts;
 use super::{Finding, State};
-
-/// The oldest kernel that all of the calls are in (`mount_setattr` 5.12, overlay in a user namespace 5.11,
-/// `cgroup.kill` 5.14).
-const OLDEST: (u32, u32) = (5, 14);
 
 /// New enough?
 #[must_use]

@@ -292,6 +292,9 @@ pub const TABLE: &[Meaning] = &[
         "somebody renames folders of the rootfs at this moment",
         "again, when nobody does",
     ),
+    m("close_range", Errno::EINVAL, "a kernel before 5.11", "Linux 5.14 or newer"),
+    m("close_range", Errno::ENOSYS, "a kernel before 5.9", "Linux 5.14 or newer"),
+    m("mount_setattr", Errno::ENOSYS, "a kernel before 5.12", "Linux 5.14 or newer"),
     m("openat2", Errno::ENOSYS, "a kernel before 5.6", "Linux 5.14 or newer"),
     m(
         "mkdirat",

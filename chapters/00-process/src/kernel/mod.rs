@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 use crate::explain::{Moment, Place, Process, Told};
 use crate::failure::Failure;
 
+pub mod age;
 pub mod calls;
 pub mod errno;
 pub mod raw;

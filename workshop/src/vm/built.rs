@@ -1,0 +1,131 @@
+//! Our own programs for a machine that has no libraries: the chapters, the probe, the chapters' checks, all static.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// A chapter of this checkout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chapter {
+    /// `02-namespaces`.
+    pub name: String,
+    /// `chapters/02-namespaces`.
+    pub folder: PathBuf,
+}
+
+/// What goes into the guest's `/built`.
+#[derive(Debug)]
+pub struct Programs {
+    /// Each chapter's binary, the probe, and the guide, whose `clean` some checks run.
+    pub binaries: Vec<PathBuf>,
+    /// The checks of the chapters that were asked for, with the chapter.
+    pub checks: Vec<(Chapter, PathBuf)>,
+}
+
+/// The chapters that are there, in their order.
+///
+/// # Errors
+/// There is no checkout: this program was carried elsewhere.
+pub fn chapters() -> Result<Vec<Chapter>> {
+    let folder = probe::workspace().join("chapters");
+    let mut found: Vec<Chapter> = fs::read_dir(&folder)
+        .with_context(|| format!("no chapters at {}", folder.display()))?
+        .flatten()
+        .filter(|entry| entry.path().join("tests/checks.rs").is_file())
+        .map(|entry| Chapter { name: entry.file_name().to_string_lossy().into_owned(), folder: entry.path() })
+        .collect();
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(found)
+}
+
+/// Those that `asked` names, by number or by name; all of them where nobody asks.
+///
+/// # Errors
+/// There is no such chapter; the message has the list.
+pub fn choose(all: &[Chapter], asked: &[String]) -> Result<Vec<Chapter>> {
+    if asked.is_empty() {
+        return Ok(all.to_vec());
+    }
+    let mut chosen = Vec::new();
+    for word in asked {
+        let Some(chapter) = all.iter().find(|chapter| is_meant(&chapter.name, word)) else {
+            let names: Vec<&str> = all.iter().map(|chapter| chapter.name.as_str()).collect();
+            bail!("there is no chapter {word}; there are {}", names.join(", "));
+        };
+        chosen.push(chapter.clone());
+    }
+    Ok(chosen)
+}
+
+/// `2`, `02`, `02-namespaces`, `namespaces`, `ch02-namespaces`.
+fn is_meant(name: &str, word: &str) -> bool {
+    let word = word.strip_prefix("ch").unwrap_or(word);
+    let (number, rest) = name.split_once('-').unwrap_or((name, ""));
+    word == name || word == rest || (word.parse::<u32>().is_ok() && word.parse::<u32>() == number.parse())
+}
+
+/// Builds them. All chapters' binaries, because a check looks at the chapter before too; the checks of `asked`.
+///
+/// # Errors
+/// They don't compile, or this machine has no static C library.
+pub fn build(all: &[Chapter], asked: &[Chapter]) -> Result<Programs> {
+    if !probe::has_static_libc() {
+        bail!("no libc.a here, and the guest has no libraries: apt-get install libc6-dev");
+    }
+    let target = host_target()?;
+    let flags = [
+        "--profile",
+        "vm",
+        "--locked",
+        "--target",
+        &target,
+        "--config",
+        "target.'cfg(target_os=\"linux\")'.rustflags=['-Ctarget-feature=+crt-static']",
+    ];
+    let packages: Vec<String> = all.iter().map(|chapter| format!("ch{}", chapter.name)).collect();
+    let mut words = vec!["build", "--bins", "--package", "probe", "--package", "workshop"];
+    words.extend(packages.iter().flat_map(|package| ["--package", package.as_str()]));
+    words.extend(flags);
+    let binaries = probe::cargo(&words, &[])?;
+    let mut checks = Vec::new();
+    for chapter in asked {
+        let package = format!("ch{}", chapter.name);
+        let words =
+            [&["test", "--no-run", "--test", "checks", "--package", package.as_str()], &flags[..]].concat();
+        let built = probe::cargo(&words, &[])?;
+        let file = built.into_iter().find(|path| is_test(path));
+        checks.push((chapter.clone(), file.with_context(|| format!("cargo built no checks for {package}"))?));
+    }
+    Ok(Programs { binaries, checks })
+}
+
+/// cargo gives a test a name with a hash: `deps/checks-0123`; the package's binary comes along as it is.
+fn is_test(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("checks-"))
+}
+
+fn host_target() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").output().context("starting rustc")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc -vV names no host")?.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chapter_has_many_names() {
+        for word in ["2", "02", "02-namespaces", "namespaces", "ch02-namespaces"] {
+            assert!(is_meant("02-namespaces", word), "{word}");
+        }
+        for word in ["", "3", "name", "12"] {
+            assert!(!is_meant("02-namespaces", word), "{word}");
+        }
+        let wrong = choose(&chapters().unwrap(), &["99".into()]).unwrap_err().to_string();
+        assert!(wrong.contains("02-namespaces"), "{wrong}");
+    }
+}

@@ -1,0 +1,85 @@
+# How a chapter's checks are run in the small machine: as root, and as an ordinary user who has been given a subtree
+# of the cgroups, as systemd does it (`systemd-run --uid=learner --scope -p Delegate=yes`).
+
+export BOXROOM_BUILT=/built
+# insta would print a difference in the middle of a line of the table; what a check found has it anyway.
+export INSTA_WORKSPACE_ROOT=/built INSTA_UPDATE=no INSTA_OUTPUT=none
+export RUST_BACKTRACE=0 NO_COLOR=1
+
+top=/sys/fs/cgroup
+session=$top/user.slice/user-0.slice/session-1.scope
+slice=$top/user.slice/user-1000.slice
+
+# Every controller that there is, down the path to a group: a child has those that its parent hands on.
+hand_on() {
+    local at=$1 name
+    for name in $(cat "$at/cgroup.controllers"); do echo "+$name" >"$at/cgroup.subtree_control" 2>/dev/null; done
+}
+
+groups_as_after_a_boot() {
+    [ -d "$session" ] && return
+    mkdir -p "$session" "$slice"
+    hand_on "$top"
+    hand_on "$top/user.slice"
+    hand_on "$slice"
+}
+
+# A new one each time: in one that has passed controllers on nobody may begin (no internal processes).
+new_scope() {
+    local scope
+    scope=$(mktemp -d "$slice/run-XXXXXX") && chmod 755 "$scope" &&
+        chown 1000:1000 "$scope" "$scope/cgroup.procs" "$scope/cgroup.subtree_control" "$scope/cgroup.threads" &&
+        echo "$scope"
+}
+
+# as WHO COMMAND...: in that user's group, with that user's home.
+as() {
+    local who=$1 line= word
+    shift
+    groups_as_after_a_boot
+    if [ "$who" = root ]; then
+        (echo 0 >"$session/cgroup.procs" && HOME=/root exec "$@")
+        return
+    fi
+    # Each argument in quotes, since su takes one string.
+    for word in "$@"; do line="$line '$(echo "$word" | sed "s/'/'\\''/g")'"; done
+    (
+        scope=$(new_scope) && echo 0 >"$scope/cgroup.procs" || exit
+        export XDG_RUNTIME_DIR=/run/user/1000
+        exec su "$who" -c "cd / && exec $line"
+    )
+}
+
+# leg SUITE WHO: the outcomes of a suite, told line by line.
+leg() {
+    local suite=$1 who=$2 began
+    began=$(uptime_s)
+    tell "@begin $suite $who"
+    {
+        if [ -e "/stage/$suite.sh" ]; then
+            sh "/stage/$suite.sh"
+        else
+            # One after the other: some measure, and two emulated processors are soon busy.
+            as "$who" env CARGO_TARGET_DIR="/disk/checks-$who" "/built/checks-$suite" --color never --test-threads 1
+        fi 2>/tmp/stderr
+        echo $? >/tmp/status
+        # Afterwards: what a program says in the middle of a line of the table would hide that line's end.
+        cat /tmp/stderr
+    } | while IFS= read -r line; do tell "| $line"; done
+    tell "@end $(cat /tmp/status) $began $(uptime_s)"
+}
+
+# heartbeats COUNT SECONDS|never: so many containers that say that they are alive, and perhaps the kernel's end.
+heartbeats() {
+    local count=$1 after=$2 n=1
+    ch01-chroot base /base
+    while [ "$n" -le "$count" ]; do
+        ch02-namespaces run --rootfs /base sh -c "while echo '@beat $n'; do sleep 0.5; done" </dev/null >&3 &
+        n=$((n + 1))
+    done
+    if [ "$after" != never ]; then
+        sleep "$after"
+        echo c >/proc/sysrq-trigger
+    fi
+    wait
+}
