@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         fast("a_folder_that_can_not_be_written_is_named", read_only),
         fast("a_progress_that_can_not_be_read_is_left_alone", broken_progress),
     ];
-    for name in ["00-process", "01-chroot", "02-namespaces"] {
+    for name in ["00-process", "01-chroot", "02-namespaces", "03-cgroups"] {
         trials.push(slow(format!("{name}_the_skeleton_compiles_without_a_warning"), SLOW, move || {
             no_warning(name)
         }));
@@ -167,7 +167,7 @@ fn at_any_task(desk: &Desk) -> Result<()> {
 
 fn not_there(desk: &Desk) -> Result<()> {
     let (code, said) = desk.refuses(&["start", "17"])?;
-    ensure!(code == 125 && said.contains("there are 00-process, 01-chroot, 02-namespaces"), "{said}");
+    ensure!(code == 125 && said.contains("there are 00-process, 01-chroot, 02-namespaces, 03-cgroups"), "{said}");
     let (_, said) = desk.refuses(&["check"])?;
     ensure!(said.contains("no chapter was started yet") && said.contains("workshop start"), "{said}");
     let (_, said) = desk.refuses(&["check", "01"])?;

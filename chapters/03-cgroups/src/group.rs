@@ -122,6 +122,7 @@ impl Group {
     /// The call that failed. EEXIST: somebody else makes it at this moment, and it isn't ours.
     // ANCHOR: make
     pub fn make(&self, k: &Kernel, limits: &Limits) -> Result<()> {
+        // ANCHOR: task-leaf
         for part in &self.parts {
             k.why("a group of its own: what is in it is counted, limited and killed as one")
                 .mkdir(&part.folder, 0o755)
@@ -132,6 +133,7 @@ impl Group {
             }
         }
         Ok(())
+        // ANCHOR_END: task-leaf
     }
     // ANCHOR_END: make
 
@@ -140,10 +142,12 @@ impl Group {
     /// # Errors
     /// The call that failed.
     pub fn birthplace(&self, k: &Kernel) -> Result<Option<OwnedFd>> {
+        // ANCHOR: task-birth
         let Some(part) = self.v2() else { return Ok(None) };
         k.why("the child will be born in its group: there is no moment without its limits")
             .open(&part.folder, OFlag::O_PATH | OFlag::O_DIRECTORY)
             .map(Some)
+        // ANCHOR_END: task-birth
     }
 
     /// Puts a process into the groups of version 1, which knows no birth into a group.
@@ -152,6 +156,7 @@ impl Group {
     /// The call that failed.
     // ANCHOR: attach
     pub fn attach(&self, k: &Kernel, pid: Pid) -> Result<()> {
+        // ANCHOR: task-attach
         for part in self.parts.iter().filter(|part| part.version == Version::V1) {
             k.why("the child waits: it is in its group before it does anything, and its children will be")
                 .write(&part.folder.join("cgroup.procs"), &pid.to_string())
@@ -163,6 +168,7 @@ impl Group {
                 })?;
         }
         Ok(())
+        // ANCHOR_END: task-attach
     }
     // ANCHOR_END: attach
 
@@ -182,11 +188,13 @@ impl Group {
         if !busy.collect::<Result<Vec<_>>>()?.contains(&true) {
             return Ok(());
         }
+        // ANCHOR: task-cleanup
         self.kill(k)?;
         for part in &self.parts {
             remove_tree(k, &part.folder)?;
         }
         Ok(())
+        // ANCHOR_END: task-cleanup
     }
     // ANCHOR_END: remove
 

@@ -55,6 +55,7 @@ pub fn limit(k: &Kernel, part: &Part, limits: &Limits) -> Result<()> {
     if has("cpuset") {
         cpuset(k, &part.folder, limits.cpuset.as_deref())?;
     }
+    // ANCHOR: task-memory
     if let Some(memory) = limits.memory.filter(|_| has("memory")) {
         write(
             "more memory than this is refused, and who insists is killed",
@@ -63,6 +64,8 @@ pub fn limit(k: &Kernel, part: &Part, limits: &Limits) -> Result<()> {
         )?;
         close_swap(k, &part.folder, limits.memory_swap.unwrap_or(memory))?;
     }
+    // ANCHOR_END: task-memory
+    // ANCHOR: task-cpu
     if let Some(cpus) = limits.cpus.filter(|_| has("cpu")) {
         write("the length of a period, microseconds", "cpu.cfs_period_us", &PERIOD.to_string())?;
         write(
@@ -71,6 +74,7 @@ pub fn limit(k: &Kernel, part: &Part, limits: &Limits) -> Result<()> {
             &quota(cpus).to_string(),
         )?;
     }
+    // ANCHOR_END: task-cpu
     if let Some(weight) = limits.cpu_weight.filter(|_| has("cpu")) {
         // Everybody begins with 1024 here, and with 100 in version 2.
         write(
@@ -79,9 +83,11 @@ pub fn limit(k: &Kernel, part: &Part, limits: &Limits) -> Result<()> {
             &(weight * 1024 / 100).max(2).to_string(),
         )?;
     }
+    // ANCHOR: task-pids
     if let Some(pids) = limits.pids.filter(|_| has("pids")) {
         write("one process more is refused: fork says EAGAIN", "pids.max", &pids.to_string())?;
     }
+    // ANCHOR_END: task-pids
     Ok(())
 }
 // ANCHOR_END: limit

@@ -127,6 +127,7 @@ pub fn limit(k: &Kernel, folder: &Path, limits: &Limits, group: &Group) -> Resul
     let write = |why: &'static str, file: &str, value: &str| {
         k.why(why).write(&folder.join(file), value).map_err(|failure| not_taken(failure, file))
     };
+    // ANCHOR: task-memory
     if let Some(memory) = limits.memory.filter(|_| here("memory")) {
         write(
             "more memory than this is refused, and who insists is killed",
@@ -140,9 +141,11 @@ pub fn limit(k: &Kernel, folder: &Path, limits: &Limits, group: &Group) -> Resul
             "1",
         )?;
     }
+    // ANCHOR_END: task-memory
     if let Some(high) = limits.memory_high.filter(|_| here("memory")) {
         write("from here on it is slowed down and gives memory back", "memory.high", &high.to_string())?;
     }
+    // ANCHOR: task-cpu
     if let Some(cpus) = limits.cpus.filter(|_| here("cpu")) {
         write(
             "so many microseconds in each period, on all processors together",
@@ -150,15 +153,18 @@ pub fn limit(k: &Kernel, folder: &Path, limits: &Limits, group: &Group) -> Resul
             &format!("{} {PERIOD}", quota(cpus)),
         )?;
     }
+    // ANCHOR_END: task-cpu
     if let Some(weight) = limits.cpu_weight.filter(|_| here("cpu")) {
         write("its share, where processors are scarce", "cpu.weight", &weight.to_string())?;
     }
     if let Some(list) = limits.cpuset.as_deref().filter(|_| here("cpuset")) {
         write("on these processors only", "cpuset.cpus", list)?;
     }
+    // ANCHOR: task-pids
     if let Some(pids) = limits.pids.filter(|_| here("pids")) {
         write("one process more is refused: fork says EAGAIN", "pids.max", &pids.to_string())?;
     }
+    // ANCHOR_END: task-pids
     for io in limits.io_max.iter().filter(|_| here("io")) {
         let (major, minor) = io.numbers()?;
         let keys: Vec<_> = io.keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
