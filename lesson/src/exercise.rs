@@ -15,6 +15,8 @@ use crate::words::CheckWords;
 pub struct Exercise {
     /// What it is about, in a few words.
     pub title: String,
+    /// Task 0: something to try before the first line is written, where the chapter has it.
+    pub opening: Option<Opening>,
     /// The tasks, in their order.
     #[serde(rename = "task", default)]
     pub tasks: Vec<Task>,
@@ -24,6 +26,20 @@ pub struct Exercise {
     /// What each check says when it fails, by the check's name.
     #[serde(default)]
     pub check: BTreeMap<String, CheckWords>,
+}
+
+/// Task 0: a command to play with. Nothing is written, nothing is graded.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opening {
+    /// Its title.
+    pub title: String,
+    /// How long it takes, in minutes.
+    pub minutes: u32,
+    /// What to do.
+    pub what: String,
+    /// The command that begins it, as it is typed at the top of the checkout.
+    pub command: String,
 }
 
 /// One task: something to predict, to write, to see proven, and to break again.

@@ -9,6 +9,7 @@
 //! - [`seal`]: groups, descriptors, keyring, ids: what the command doesn't get
 //! - [`only`]: which of them a launch has
 //! - [`without`]: a launch with one of them taken out, for the ladder
+//! - [`order`]: the steps of a launch to be sorted, a wrong order run to show its damage
 //! - [`run`]: the list of mechanisms that is this chapter
 //! - [`subid`]: ranges of ids that the machine gives to a user
 
@@ -18,6 +19,7 @@ pub mod ipc;
 pub mod mounts;
 pub mod net;
 pub mod only;
+pub mod order;
 pub mod pids;
 pub mod pivot;
 pub mod proc;

@@ -1,11 +1,14 @@
 //! `ch02-namespaces`: a process in rooms of its own.
 
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ch00_process::failure::Failure;
 use ch00_process::keyboard::{self, Watch};
 use ch00_process::wait::Ended;
 use ch01_chroot::as_root;
+use ch02_namespaces::order;
 use ch02_namespaces::run::{self, Options};
 use clap::{Parser, Subcommand};
 
@@ -29,6 +32,17 @@ enum Verb {
         #[command(flatten)]
         options: Box<Options>,
     },
+    /// Sort the eight steps of a launch; an order is run, on a host of its own, to show what comes of it
+    Order {
+        /// Run as root, by sudo
+        #[arg(long)]
+        root: bool,
+        /// The folder that becomes / [default: the base, made on demand]
+        #[arg(long, value_name = "DIR")]
+        rootfs: Option<PathBuf>,
+        /// Your order, as eight letters; without it the steps are shown, shuffled
+        letters: Option<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -36,8 +50,31 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    let Verb::Run { root, watch, options } = cli.verb;
-    keyboard::tell_end("ch02-namespaces", start(root, watch, *options), &mut std::io::stderr()).into()
+    match cli.verb {
+        Verb::Run { root, watch, options } => {
+            keyboard::tell_end("ch02-namespaces", start(root, watch, *options), &mut std::io::stderr()).into()
+        }
+        Verb::Order { root, rootfs, letters } => match sort(root, rootfs.as_deref(), letters.as_deref()) {
+            Ok((text, holds)) => {
+                let _ = write!(std::io::stdout(), "{text}"); // a closed output is no reason to panic
+                if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            }
+            Err(failure) => {
+                let _ = writeln!(std::io::stderr(), "ch02-namespaces: order: {failure}");
+                failure.code.into()
+            }
+        },
+    }
+}
+
+/// What is shown, and whether the order holds.
+fn sort(root: bool, rootfs: Option<&Path>, letters: Option<&str>) -> Result<(String, bool), Failure> {
+    let Some(letters) = letters else { return Ok((order::question(), true)) };
+    let steps = order::parse(letters)?;
+    if root {
+        as_root::become_root()?;
+    }
+    order::run(&steps, rootfs)
 }
 
 fn start(root: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {

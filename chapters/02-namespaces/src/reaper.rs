@@ -1,12 +1,14 @@
 //! Pid 1's duty: who loses its parent becomes a child of pid 1, and stays a zombie until pid 1 waits.
 //! pid_namespaces(7). `--init` puts this small init in front of the command, as Docker's does.
 
+use ch00_process::failure::Failure;
 use ch00_process::kernel::raw::{exit_now, forget_the_host};
 use ch00_process::kernel::{Kernel, Result};
 use ch00_process::wait::{End, code_of};
+use nix::fcntl::OFlag;
 use nix::sched::CloneFlags;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, pipe2, read};
 use rustix::process::{WaitOptions, wait};
 
 /// Splits in two: returns in the process that will be the command; the other stays as init.
@@ -17,8 +19,14 @@ pub fn stay(k: &Kernel) -> Result<()> {
     // Held back before the command exists, else its end could come before anybody waits for it.
     let all = SigSet::all();
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None);
+    // The command must not run before init has forgotten the host: it could read it in /proc/1 meanwhile.
+    let (forgotten, forgets) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| {
+        Failure::of_call(k.place(), "pipe2(O_CLOEXEC)".into(), errno, "the command waits for init")
+    })?;
     let made = k.why("init stays pid 1; the command is its child").clone3(CloneFlags::empty(), None)?;
     let Some((command, _pidfd)) = made else {
+        drop(forgets);
+        let _ = read(&forgotten, &mut [0]); // end-of-file: init has closed all that it had
         let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
         return k.why("if init is killed, the command ends too").set_pdeathsig(Signal::SIGKILL);
     };

@@ -20,6 +20,10 @@ pub fn page(chapter: &Chapter, exercise: &Exercise) -> String {
     page.push_str(
         "Each task is a `todo!` between two `ANCHOR` lines; leave those lines where they are. What you haven't written\nyet is lent from the reference while the checks run, so each task is judged by itself.\n",
     );
+    if let Some(opening) = &exercise.opening {
+        page.push_str(&format!("\n## 0 {} ({} min)\n\n", opening.title, opening.minutes));
+        page.push_str(&format!("{}\n\n`{}`\n", opening.what.trim(), opening.command));
+    }
     for (number, task) in exercise.tasks.iter().enumerate().map(|(n, task)| (n + 1, task)) {
         let optional = if task.core { "" } else { ", optional" };
         page.push_str(&format!(

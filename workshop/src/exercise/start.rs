@@ -46,9 +46,16 @@ pub fn run(out: &mut impl Write, ink: Ink, wanted: Option<&str>, task: Option<&s
     Progress::change(&chapter.exercises(), |progress| progress.current = Some(chapter.name.clone()))?;
     writeln!(out, "{}", ink.bold(&format!("{}: {}", chapter.name, desk.exercise.title)))?;
     writeln!(out, "{shown} is yours: the chapter with {} left out.\n", bodies(&desk, from))?;
+    let opening = desk.exercise.opening.as_ref().filter(|_| from == 1);
+    if let Some(opening) = opening {
+        writeln!(out, "  0 {:12} {} ({} min)", "look", opening.title, opening.minutes)?;
+    }
     for (number, task) in desk.numbered().filter(|(number, _)| *number >= from) {
         let optional = if task.core { "" } else { ", optional" };
         writeln!(out, "  {number} {:12} {} ({} min{optional})", task.name, task.title, task.minutes)?;
+    }
+    if let Some(opening) = opening {
+        writeln!(out, "\n{} {}", ink.bold("Begin with task 0:"), opening.command)?;
     }
     let first = desk.numbered().find(|(number, _)| *number == from);
     if let Some((number, task)) = first {

@@ -65,6 +65,17 @@ impl Call<'_> {
         self.plain(answer, || format!("mount(NULL, {path:?}, NULL, MS_REC|MS_SLAVE, NULL)"))
     }
 
+    /// `mount(MS_REC | MS_SHARED)`: what is mounted here appears in every copy of this table, and the other way. As systemd
+    /// has it on a real host. mount_namespaces(7).
+    ///
+    /// # Errors
+    /// As [`Call::mount_private`].
+    pub fn mount_shared(self, path: &str) -> Result<()> {
+        let none: Option<&str> = None;
+        let answer = nix::mount::mount(none, path, none, MsFlags::MS_REC | MsFlags::MS_SHARED, none);
+        self.plain(answer, || format!("mount(NULL, {path:?}, NULL, MS_REC|MS_SHARED, NULL)"))
+    }
+
     /// `open_tree(OPEN_TREE_CLONE | AT_RECURSIVE)`: a copy of the tree of mounts at `path`, attached
     /// nowhere. 5.2.
     ///

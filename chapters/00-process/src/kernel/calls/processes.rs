@@ -154,6 +154,15 @@ impl Call<'_> {
         self.plain(nix::unistd::sethostname(name), || format!("sethostname({name:?}, {})", name.len()))
     }
 
+    /// `gethostname`: the name that this uts namespace has. gethostname(2).
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn gethostname(self) -> Result<String> {
+        let answer = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
+        self.done(answer, |name| format!("{name:?}"), || "gethostname()".into())
+    }
+
     /// Sets a network interface up, by an `RTM_NEWLINK` message. rtnetlink(7).
     ///
     /// # Errors

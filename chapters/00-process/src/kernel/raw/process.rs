@@ -119,15 +119,12 @@ pub(crate) fn adopt(number: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
-/// Forgets what a copy of this process must not show to others: every descriptor but the standard three is
-/// closed, and the strings of the environment are overwritten, which `/proc/PID/environ` reads from memory.
+/// Forgets what a copy of this process must not show to others: the strings of the environment are overwritten, which
+/// `/proc/PID/environ` reads from memory, and then every descriptor but the standard three is closed.
 ///
-/// Only for a process that will never use its descriptors or its environment again: init.
+/// Only for a process that will never use its descriptors or its environment again: init, and who waits in its place.
 #[allow(clippy::multiple_unsafe_ops_per_block)] // one walk, one reason
 pub fn forget_the_host() {
-    // SAFETY: this copy of the process owns its table of descriptors, and its only caller never returns to code
-    // that holds one of them.
-    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
     // SAFETY: the process has one thread, so nobody changes `environ` meanwhile; the list ends with a null
     // pointer, and each entry before it points to a string of ours that ends with a NUL and may be written
     // (execve put it on the stack, or setenv into the heap).
@@ -138,6 +135,9 @@ pub fn forget_the_host() {
             entry = entry.add(1);
         }
     }
+    // SAFETY: this copy of the process owns its table of descriptors, and neither of its callers (02's reaper and
+    // order) uses or drops one of them afterwards: both only wait for a child and `_exit`.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
 }
 
 // SAFETY: libc defines it with this type, the start of a list of C strings that ends with a null pointer.
