@@ -1,21 +1,26 @@
-//! The handshake, seen from outside: with the parent held at the moment the child is born, the command doesn't run.
+//! The handshake, seen from outside: while the parent is held, at the child's birth and before each of its own words to
+//! the child, the command doesn't run.
 
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use checks::canary::Canary;
 use checks::drive::within;
 use checks::finding::Finding;
 use checks::stage::Stage;
 use nix::errno::Errno;
+use nix::libc::{SYS_sendmsg, SYS_sendto, SYS_write};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 /// How long the parent is held: a child that doesn't wait has run its command many times over.
-const HELD: Duration = Duration::from_millis(300);
+const HELD: Duration = Duration::from_millis(200);
+/// How long the parent may take to its next system call.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn held(stage: &Stage) -> Result<(), Finding> {
     let canary = Canary::new("roll-call", stage)?;
@@ -24,14 +29,9 @@ pub(crate) fn held(stage: &Stage) -> Result<(), Finding> {
     let dress = ["/bin/sh", "-c", "kill -STOP $$; exec \"$@\"", "sh"].map(String::from);
     let words = ["touch".into(), inside.into_os_string()];
     let mut child = stage.dressed(&dress, &[], &words)?.stderr(Stdio::null()).spawn()?;
-    let held = hold(&child).map(|parent| {
-        sleep(HELD);
-        let too_early = effect.exists();
-        let _ = ptrace::detach(parent, None);
-        too_early
-    });
-    let too_early = match held {
-        Ok(too_early) => too_early,
+    let held = hold(&child).and_then(|parent| word_by_word(parent, &effect));
+    let (too_early, code) = match held {
+        Ok(held) => held,
         Err(errno) => {
             let _ = child.kill();
             let _ = child.wait();
@@ -44,11 +44,6 @@ pub(crate) fn held(stage: &Stage) -> Result<(), Finding> {
             });
         }
     };
-    let ended = within(Duration::from_secs(5), || matches!(child.try_wait(), Ok(Some(_))));
-    if !ended {
-        child.kill()?;
-    }
-    let code = child.wait()?.code();
     if !too_early && effect.exists() && code == Some(0) {
         return Ok(());
     }
@@ -85,4 +80,62 @@ fn hold(stage: &Child) -> Result<Pid, Errno> {
             _ => ptrace::cont(parent, None)?,
         }
     }
+}
+
+/// Lets the parent go from one system call to the next until its end, and holds it before each word that it says: was
+/// one of them said after the command had run already? And the exit code, where it ended by itself.
+fn word_by_word(parent: Pid, effect: &Path) -> Result<(bool, Option<i32>), Errno> {
+    ptrace::setoptions(parent, Options::PTRACE_O_TRACESYSGOOD)?;
+    sleep(HELD);
+    let mut too_early = effect.exists();
+    let mut in_call = true; // the clone that has just returned
+    let mut signal = None;
+    loop {
+        ptrace::syscall(parent, signal.take())?;
+        match next_stop(parent)? {
+            WaitStatus::PtraceSyscall(_) => {
+                in_call = !in_call;
+                if in_call && speaks(parent) {
+                    sleep(HELD);
+                    too_early |= effect.exists();
+                }
+            }
+            WaitStatus::Stopped(_, arrived) => signal = Some(arrived),
+            WaitStatus::Exited(_, code) => return Ok((too_early, Some(code))),
+            WaitStatus::Signaled(..) => return Ok((too_early, None)),
+            _ => {}
+        }
+    }
+}
+
+/// Whether the call that the parent is about to make says something to another process. proc_pid_syscall(5)
+fn speaks(parent: Pid) -> bool {
+    let call = std::fs::read_to_string(format!("/proc/{parent}/syscall")).unwrap_or_default();
+    let mut numbers = call.split_ascii_whitespace();
+    let number = numbers.next().and_then(|number| number.parse().ok()).unwrap_or(-1);
+    if [SYS_sendmsg, SYS_sendto].contains(&number) {
+        return true;
+    }
+    let fd = numbers.next().and_then(|fd| i32::from_str_radix(fd.trim_start_matches("0x"), 16).ok());
+    number == SYS_write && fd.is_some_and(|fd| fd > 2 && is_pipe(parent, fd))
+}
+
+/// A pipe or a socket, and no file.
+fn is_pipe(parent: Pid, fd: i32) -> bool {
+    let link = std::fs::read_link(format!("/proc/{parent}/fd/{fd}")).unwrap_or_default();
+    let link = link.to_string_lossy();
+    link.starts_with("pipe:") || link.starts_with("socket:")
+}
+
+/// Where the parent stops next. One that makes no call in time waits for ever, and is killed.
+fn next_stop(parent: Pid) -> Result<WaitStatus, Errno> {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        match waitpid(parent, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG))? {
+            WaitStatus::StillAlive => sleep(Duration::from_micros(100)),
+            status => return Ok(status),
+        }
+    }
+    kill(parent, Signal::SIGKILL)?;
+    waitpid(parent, Some(WaitPidFlag::__WALL))
 }
