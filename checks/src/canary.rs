@@ -47,6 +47,8 @@ pub struct Canary {
     pub limits: &'static [&'static str],
     /// When the attempt began, and how much of the processors the probe had used by then, seconds.
     pub began: Option<(Instant, f64)>,
+    /// Who wants the processors at the same time, on the host: as many loops as the hog has.
+    pub rivals: Vec<Child>,
     /// What is looked at afterwards: the group, or the hierarchy, that was put there.
     pub place: PathBuf,
     victim: Option<Child>,
@@ -93,6 +95,7 @@ impl Canary {
             lacks: None,
             limits: limits(name),
             began: None,
+            rivals: Vec::new(),
             place: PathBuf::new(),
             victim: None,
             cleanups: Vec::new(),
@@ -158,6 +161,12 @@ impl Canary {
     /// # Errors
     /// This user may not mount on the host.
     pub fn meanwhile(&mut self, name: &str, pid: i32) -> nix::Result<()> {
+        if name == "cpu-hog" {
+            let loops = 4 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            let rival =
+                || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn();
+            self.rivals = (0..loops).filter_map(|_| rival().ok()).collect();
+        }
         self.began = Some((Instant::now(), crate::judge::processor_time(pid)));
         if name != "mount-arrives" {
             return Ok(());
@@ -302,7 +311,7 @@ impl Drop for Canary {
         for cleanup in self.cleanups.drain(..).rev() {
             cleanup();
         }
-        if let Some(mut victim) = self.victim.take() {
+        for mut victim in self.victim.take().into_iter().chain(self.rivals.drain(..)) {
             let _ = victim.kill();
             let _ = victim.wait();
         }
@@ -319,7 +328,7 @@ fn limits(name: &str) -> &'static [&'static str] {
     match name {
         "memory-hog" => &["--memory", "64M"],
         "fork-bomb" => &["--pids", "32"],
-        "cpu-hog" => &["--cpus", "0.2"],
+        "cpu-hog" => &["--cpus", "0.1"],
         _ => &[],
     }
 }

@@ -56,7 +56,9 @@ pub fn escaped(name: &str, canary: &mut Canary, present: &Present, evidence: &Ev
         "memory-hog" => memory(present.pid) >= HOG,
         "fork-bomb" => descendants(present.pid) >= BOMB,
         "cpu-hog" => canary.began.is_some_and(|(at, before)| {
-            (processor_time(present.pid) - before) / at.elapsed().as_secs_f64() > SHARE
+            let share = (processor_time(present.pid) - before) / at.elapsed().as_secs_f64();
+            let rivals: f64 = canary.rivals.iter().map(|rival| processor_time(rival.id() as i32)).sum();
+            share > SHARE || share > rivals / at.elapsed().as_secs_f64() * FAIR
         }),
         "cgroup-write" => {
             fs::read_to_string(canary.place.join("cgroup.max.depth")).is_ok_and(|depth| depth.trim() == "7")
@@ -71,8 +73,10 @@ pub fn escaped(name: &str, canary: &mut Canary, present: &Present, evidence: &Ev
 const HOG: u64 = 128 << 20;
 /// Twice the 32 of the limit.
 const BOMB: usize = 64;
-/// Nearly twice the fifth of a processor of the limit; and so little that a host that is busy gives it, too.
+/// More than three times the tenth of a processor of the limit.
 const SHARE: f64 = 0.35;
+/// On a host that is busy with other things nobody gets much; who has no limit gets as much as the rivals do.
+const FAIR: f64 = 0.6;
 
 /// The memory that a process has, in swap too, bytes.
 fn memory(pid: i32) -> u64 {

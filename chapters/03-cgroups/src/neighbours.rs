@@ -68,12 +68,12 @@ struct Guest(Child);
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        // Its engine passes the signal on to number 1 of the room, which ignores it: so three, as a person would.
-        for _ in 0..3 {
+        // Its engine passes the signal on to number 1 of the room, which ignores it, and kills at the third. Two that
+        // come before it has looked are one: so until it has ended.
+        while matches!(self.0.try_wait(), Ok(None)) {
             let _ = kill(Pid::from_raw(self.0.id() as i32), Signal::SIGINT);
             std::thread::sleep(Duration::from_millis(20));
         }
-        let _ = self.0.wait();
     }
 }
 
