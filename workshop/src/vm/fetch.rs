@@ -38,7 +38,7 @@ pub struct Qemu {
 const QEMU: &str = "qemu-system-x86_64";
 
 impl Cache {
-    /// `target/vm`, or the folder that `$BOXROOM_VM` names.
+    /// `target/vm-cache`, or the folder that `$BOXROOM_VM` names.
     ///
     /// # Errors
     /// It can't be made; another processor than x86_64; no tools to fetch by.
@@ -57,7 +57,7 @@ impl Cache {
         }
         let folder = match env::var_os("BOXROOM_VM").filter(|value| !value.is_empty()) {
             Some(named) => named.into(),
-            None => probe::target_dir()?.join("vm"),
+            None => probe::target_dir()?.join("vm-cache"),
         };
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         Ok(Self(folder.canonicalize()?))
