@@ -167,7 +167,10 @@ fn at_any_task(desk: &Desk) -> Result<()> {
 
 fn not_there(desk: &Desk) -> Result<()> {
     let (code, said) = desk.refuses(&["start", "17"])?;
-    ensure!(code == 125 && said.contains("there are 00-process, 01-chroot, 02-namespaces, 03-cgroups"), "{said}");
+    ensure!(
+        code == 125 && said.contains("there are 00-process, 01-chroot, 02-namespaces, 03-cgroups"),
+        "{said}"
+    );
     let (_, said) = desk.refuses(&["check"])?;
     ensure!(said.contains("no chapter was started yet") && said.contains("workshop start"), "{said}");
     let (_, said) = desk.refuses(&["check", "01"])?;
