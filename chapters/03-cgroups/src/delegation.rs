@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access, geteuid};
 
 use crate::hierarchy::{Hierarchies, Hierarchy, Version, controllers};
+use crate::v2::ASIDE;
 
 /// A hierarchy, and the folder in it below which a group of ours may be made.
 #[derive(Debug, Clone)]
@@ -58,8 +59,16 @@ pub fn places(hierarchies: &Hierarchies, below: Option<&Path>) -> Result<Vec<Pla
 /// hold; who isn't root has nothing but the own group.
 fn usual(hierarchy: &Hierarchy) -> (Hierarchy, PathBuf) {
     let at_the_top = hierarchy.version == Version::V2 && geteuid().is_root() && is_real_top(&hierarchy.point);
-    let parent = if at_the_top { &hierarchy.point } else { &hierarchy.own };
-    (hierarchy.clone(), parent.clone())
+    let parent = if at_the_top { &hierarchy.point } else { before_aside(&hierarchy.own) };
+    (hierarchy.clone(), parent.to_path_buf())
+}
+
+/// An engine before this one may have moved us aside: what was given is the group above.
+fn before_aside(own: &Path) -> &Path {
+    match own.parent() {
+        Some(above) if own.file_name().is_some_and(|name| name == ASIDE) => above,
+        _ => own,
+    }
 }
 
 /// Whether it is the machine's topmost group. That one lacks the files that are about a group among others. In a container what is

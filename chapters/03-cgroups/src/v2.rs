@@ -19,7 +19,7 @@ use crate::size::show;
 pub const PERIOD: u64 = 100_000;
 
 /// Where processes of a delegated group go that are in the way (no internal processes).
-const ASIDE: &str = "boxroom.host";
+pub const ASIDE: &str = "boxroom.host";
 
 /// Sees to it that groups below `parent` have these controllers: `asked` by a flag, or `liked` for the sake of the
 /// counting alone. From the top of what is ours down to `parent`, each group passes them on.
