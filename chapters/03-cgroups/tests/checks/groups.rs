@@ -137,12 +137,17 @@ pub(crate) fn gone(stage: &Stage) -> Result<(), Finding> {
 
 /// Without a pid namespace nobody ends with the command but by its group.
 pub(crate) fn survivors(stage: &Stage) -> Result<(), Finding> {
+    let named = Named::new()?;
     let stage = stage.without_rootfs();
-    let told = run(&stage, &["--only", "uts"], &["sh", "-c", "sleep 20 >/dev/null 2>&1 & echo $!"])?;
+    let options = [stage.knows(3, &named.with(&[])).as_slice(), &["--only", "uts"]].concat();
+    let told = run(&stage, &options, &["sh", "-c", "sleep 20 >/dev/null 2>&1 & echo $!"])?;
     let pid: i32 = told.stdout.trim().parse().map_err(|_| anyhow::anyhow!("it said {:?}", told.stdout))?;
     let gone = within(Duration::from_millis(500), || !is_alive(pid));
     if !gone {
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        for folder in folders(&named.folder) {
+            within(Duration::from_secs(1), || fs::remove_dir(&folder).is_ok());
+        }
         return Err(Finding {
             seen: "the command has ended, and what it left in the background lives on".into(),
             expected: "the group ends whole",
