@@ -76,7 +76,7 @@ impl Need {
             ),
             Self::Cgroup2 => (
                 cgroup() == Some(2),
-                "the controllers are not those of cgroup version 2 here (or not given to this user); .ci/smoke-vm has them",
+                "the controllers are not those of cgroup version 2 here (or not given to this user); cargo workshop vm has them",
             ),
             Self::Python => (
                 python(),
