@@ -63,6 +63,7 @@ fn sections(text: &str) -> Vec<(String, String)> {
             "chapter 00" => "ch00-process.md",
             "chapter 01" => "ch01-chroot.md",
             "chapter 02" => "ch02-namespaces.md",
+            "chapter 04" => "ch04-images.md",
             "how to use this book" => "how-to-use.md",
             other => other,
         };

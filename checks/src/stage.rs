@@ -13,6 +13,9 @@ use nix::fcntl::{Flock, FlockArg};
 /// The stages of the ladder that have a binary, in their order.
 pub const STAGES: [&str; 3] = ["00-process", "01-chroot", "02-namespaces"];
 
+/// Chapters with a binary and checks of their own that aren't columns of the ladder.
+const OTHERS: [&str; 1] = ["04-images"];
+
 /// Something that a command can be run in.
 #[derive(Debug, Clone)]
 pub struct Stage {
@@ -64,6 +67,7 @@ impl Stage {
     /// As [`Stage::of`].
     pub fn before(name: &str) -> Result<Self> {
         match STAGES.iter().position(|stage| *stage == name) {
+            None if OTHERS.contains(&name) => Self::of("02-namespaces"),
             Some(0) | None => Self::with_binary("00-process", "/bin/true".into()),
             Some(place) => Self::of(STAGES[place - 1]),
         }
@@ -213,8 +217,8 @@ pub fn base() -> Result<&'static Path> {
 fn built() -> Result<&'static Vec<PathBuf>> {
     static BUILT: OnceLock<Result<Vec<PathBuf>, String>> = OnceLock::new();
     once(&BUILT, || {
-        let packages = STAGES.map(|name| format!("ch{name}"));
-        probe::build(&packages.each_ref().map(String::as_str))
+        let packages: Vec<String> = STAGES.iter().chain(&OTHERS).map(|name| format!("ch{name}")).collect();
+        probe::build(&packages.iter().map(String::as_str).collect::<Vec<_>>())
     })
 }
 

@@ -7,6 +7,7 @@ use ch00_process::exec::Command;
 use ch00_process::failure::Failure;
 use ch00_process::kernel::{Kernel, Result};
 use ch00_process::launch::Launch;
+use ch00_process::mechanism::{Chain, Root};
 use ch00_process::wait::Ended;
 use ch01_chroot::rootfs;
 use clap::{Args, ValueEnum};
@@ -73,6 +74,14 @@ pub struct Options {
 /// # Errors
 /// The step that failed.
 pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
+    launch(options)?.run(k)
+}
+
+/// The launch itself, not begun yet: a later chapter adds its own to the list.
+///
+/// # Errors
+/// What the options ask for makes no sense, or this user can't have it.
+pub fn launch(options: Options) -> Result<Launch<impl Chain, impl Root>> {
     let rooms = rooms(&options)?;
     if let Some(nameless) =
         options.env.iter().find(|pair| matches!(pair.as_encoded_bytes().first(), None | Some(b'=')))
@@ -107,7 +116,7 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
     };
 
     // ANCHOR: launch
-    Launch::new(command)
+    let launch = Launch::new(command)
         .init(options.init)
         .with(map.map(|map| Users { map }))
         .with(rooms.mnt.then_some(Mounts))
@@ -125,9 +134,9 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
             queues: rooms.ipc,
         }))
         .with(seals.then_some(Seal { user, has_groups: map != Some(Map::OneId) }))
-        .root(rootfs.map(|rootfs| Pivot { rootfs, id_mapped: matches!(map, Some(Map::Shifted(_))) }))
-        .run(k)
+        .root(rootfs.map(|rootfs| Pivot { rootfs, id_mapped: matches!(map, Some(Map::Shifted(_))) }));
     // ANCHOR_END: launch
+    Ok(launch)
 }
 
 /// What was asked for, with what this user can't do without.
