@@ -1,13 +1,18 @@
 //! The mould and its containers: what is written in one reaches neither the image nor another.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
+use anyhow::{Context, bail};
 use checks::drive::within;
 use checks::finding::Finding;
 use checks::stage::Stage;
 
-use crate::shop::{IMAGE, Shop, weight};
+use crate::shop::{IMAGE, Shop};
 
 fn finding(seen: String) -> Finding {
     Finding {
@@ -23,10 +28,10 @@ fn finding(seen: String) -> Finding {
 pub(crate) fn write(stage: &Stage) -> Result<(), Finding> {
     let shop = Shop::open(stage)?;
     drop(shop.sh(&[], "true")?); // unpacked by now
-    let before = shop.mould()?;
+    let before = files(&shop)?;
     let script = "echo x > /goods/new; echo y >> /goods/one; rm /goods/two; chmod 700 /goods/inner; mv /goods/inner /x; mkdir /goods/d";
     let ended = shop.sh(&[], script)?;
-    let after = shop.mould()?;
+    let after = files(&shop)?;
     let changed = before.iter().filter(|(path, seen)| after.get(*path) != Some(seen)).count();
     let added = after.keys().filter(|path| !before.contains_key(*path)).count();
     if changed == 0 && added == 0 && ended.code == 0 {
@@ -175,4 +180,42 @@ pub(crate) fn killed(stage: &Stage) -> Result<(), Finding> {
         look: "ls records containers",
         ..finding(String::new())
     })
+}
+
+/// What a write would change of a file: inode, length, mode, times.
+type Seen = (u64, u64, u32, i64, i64);
+type Files = BTreeMap<PathBuf, Seen>;
+
+/// Everything of the mould, as the host sees it: path, and what a write would change.
+fn files(shop: &Shop) -> Result<Files, Finding> {
+    let folder = shop.place(if shop.knows { "root/layers" } else { "rootfs" });
+    let mut found = BTreeMap::new();
+    walk(&folder, &mut found)?;
+    if found.len() < 10 {
+        return Err(anyhow::anyhow!("{} has {} files: no mould", folder.display(), found.len()).into());
+    }
+    Ok(found)
+}
+
+fn walk(folder: &Path, found: &mut Files) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        let seen = fs::symlink_metadata(&path)?;
+        found.insert(path.clone(), (seen.ino(), seen.len(), seen.mode(), seen.mtime(), seen.ctime_nsec()));
+        if seen.is_dir() {
+            walk(&path, found)?;
+        }
+        if found.len() > 1_000_000 {
+            bail!("{} has no end", folder.display());
+        }
+    }
+    Ok(())
+}
+
+/// Bytes on the disk beneath a folder.
+fn weight(folder: &Path) -> Result<u64, Finding> {
+    let output = Command::new("du").args(["-sk"]).arg(folder).output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let number = text.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
+    Ok(number.with_context(|| format!("du {}", folder.display()))? * 1024)
 }

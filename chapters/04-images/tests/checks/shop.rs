@@ -1,13 +1,11 @@
 //! A store of its own for a check, with one image; for an older stage a folder that stands for it.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use checks::drive::Ended;
 use checks::finding::Finding;
 use checks::stage::{Stage, base};
@@ -17,13 +15,9 @@ use tempfile::TempDir;
 pub(crate) struct Shop {
     binary: PathBuf,
     /// Whether the stage knows images.
-    knows: bool,
+    pub(crate) knows: bool,
     folder: TempDir,
 }
-
-/// What a write would change of a file: inode, length, mode, times.
-type Seen = (u64, u64, u32, i64, i64);
-type Files = BTreeMap<PathBuf, Seen>;
 
 /// What the checks' image is called.
 pub(crate) const IMAGE: &str = "shop/base:1";
@@ -107,38 +101,4 @@ impl Shop {
         let words = [&["run"], options, image, &["sh", "-c", script]].concat();
         self.tell(&words)
     }
-
-    /// Everything of the mould, as the host sees it: path, and what a write would change.
-    pub(crate) fn mould(&self) -> Result<Files, Finding> {
-        let folder = self.place(if self.knows { "root/layers" } else { "rootfs" });
-        let mut found = BTreeMap::new();
-        walk(&folder, &mut found)?;
-        if found.len() < 10 {
-            return Err(anyhow::anyhow!("{} has {} files: no mould", folder.display(), found.len()).into());
-        }
-        Ok(found)
-    }
-}
-
-fn walk(folder: &Path, found: &mut Files) -> anyhow::Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        let seen = fs::symlink_metadata(&path)?;
-        found.insert(path.clone(), (seen.ino(), seen.len(), seen.mode(), seen.mtime(), seen.ctime_nsec()));
-        if seen.is_dir() {
-            walk(&path, found)?;
-        }
-        if found.len() > 1_000_000 {
-            bail!("{} has no end", folder.display());
-        }
-    }
-    Ok(())
-}
-
-/// Bytes on the disk beneath a folder.
-pub(crate) fn weight(folder: &Path) -> Result<u64, Finding> {
-    let output = Command::new("du").args(["-sk"]).arg(folder).output()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let number = text.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
-    Ok(number.with_context(|| format!("du {}", folder.display()))? * 1024)
 }
