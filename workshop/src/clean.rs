@@ -9,7 +9,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use ch00_process::explain::Process;
+use ch00_process::kernel::Kernel;
 use ch00_process::record::{self, Record};
+use ch04_images::mapped;
 
 use crate::doctor::facts::Facts;
 use crate::ink::Ink;
@@ -35,6 +38,7 @@ pub fn run(out: &mut impl Write, ink: Ink, dry_run: bool) -> Result<ExitCode> {
         }
         match remove(orphan) {
             Ok(Gone::Removed) => writeln!(out, "{} {what} ({left})", ink.green("removed"))?,
+            Ok(Gone::InTheMap) => {}
             Ok(Gone::Already) => {
                 writeln!(out, "{} {what}: gone already, its record removed", ink.green("removed"))?
             }
@@ -54,6 +58,7 @@ pub fn run(out: &mut impl Write, ink: Ink, dry_run: bool) -> Result<ExitCode> {
 
 enum Gone {
     Removed,
+    InTheMap,
     Already,
 }
 
@@ -82,7 +87,18 @@ fn directory(path: &Path) -> Result<Gone> {
     if let Some(mount) = Facts::read().mounts.iter().find(|mount| mount.point.starts_with(path)) {
         bail!("something is mounted at {}; umount it first", mount.point.display());
     }
-    fs::remove_dir_all(path)?;
+    match fs::remove_dir_all(path) {
+        // What an ordinary user's container made belongs to ids that only somebody in the same map may touch.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied && mapped::is_needed() => {
+            // It says itself what it has removed: this one, and whatever else was left.
+            let _ = mapped::run(vec!["clean".into()], &Kernel::new(Process::Host, None))?;
+            if path.exists() {
+                bail!("in the map it could not be removed either: see above")
+            }
+            return Ok(Gone::InTheMap);
+        }
+        other => other?,
+    }
     Ok(Gone::Removed)
 }
 

@@ -89,7 +89,12 @@ impl Store {
             fs::set_permissions(&upper, fs::Permissions::from_mode(seen.mode() & 0o7777))?;
             let _ = std::os::unix::fs::chown(&upper, Some(seen.uid()), Some(seen.gid())); // an ordinary user's is its own
         }
-        write_whole(&self.beside(), &folder.join("config.json"), &json(container)?)
+        let (place, bytes) = (folder.join("config.json"), json(container)?);
+        if container.name.is_some() {
+            return write_whole(&self.beside(), &place, &bytes);
+        }
+        // Nobody misses it after a power cut, and two flushes of the disk are most of a start.
+        Ok(fs::write(place, bytes)?)
     }
 
     /// Where a container is.

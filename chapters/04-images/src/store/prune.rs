@@ -69,6 +69,8 @@ impl Store {
             fs::rename(entry.path(), &doomed).with_context(|| entry.path().display().to_string())?;
             pruned.layers += 1;
         }
+        // Who gives a name to something holds this lock and no lease: its file beside is no leftover.
+        let _names = self.lock("index.lock", FlockArg::LockExclusive)?;
         for entry in fs::read_dir(self.beside())? {
             let path = entry?.path();
             let gone = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };

@@ -39,7 +39,7 @@ fn talking(stage: &Stage) -> Result<Shop, Finding> {
 
 pub(crate) fn heard(stage: &Stage) -> Result<(), Finding> {
     let shop = talking(stage)?;
-    equal(&shop.must(&["run", "talking"])?, "from-the-image x y\n/made/for/it\n")
+    equal(&shop.tell(&["run", "talking"])?.stdout, "from-the-image x y\n/made/for/it\n")
 }
 
 pub(crate) fn overridden(stage: &Stage) -> Result<(), Finding> {
