@@ -27,7 +27,7 @@ pub fn commit(
     about: &About<'_>,
 ) -> Result<(Descriptor, Vec<Vec<u8>>)> {
     let _lease = store.lease()?;
-    let image = store.image(&container.manifest)?;
+    let image = store.image_of(&store.manifest_of(container)?)?;
     let upper = File::open(store.folder_of(container).join("upper")).context("upper")?;
     let mut layer = LayerWriter::new(store)?;
     let left_out = pack(upper.as_fd(), As::Layer, &mut layer)?;

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use ch00_process::failure::Failure;
 use ch00_process::record::Record;
-use nix::fcntl::FlockArg;
+use nix::fcntl::{Flock, FlockArg};
+use oci_spec::image::{Descriptor, MediaType};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -141,15 +142,48 @@ impl Store {
         }
     }
 
+    /// Says that the container runs, as long as what is returned lives.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn running(&self, container: &Container) -> Result<Flock<File>> {
+        let file = File::open(self.folder_of(container).join("config.json"))?;
+        Flock::lock(file, FlockArg::LockShared).map_err(|(_, errno)| errno).context("flock(config.json)")
+    }
+
+    /// That nobody runs it, as long as what is returned lives.
+    ///
+    /// # Errors
+    /// Somebody does.
+    pub fn at_rest(&self, container: &Container) -> Result<Flock<File>> {
+        let file = File::open(self.folder_of(container).join("config.json"))?;
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
+            let cause = "overlayfs must not be changed from below while it is mounted";
+            let what = format!("container {} is running", container.name.as_ref().unwrap_or(&container.id));
+            Failure::said(what, cause, "wait for its end, or end it").into()
+        })
+    }
+
     /// Removes a container.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// It is running, or as the kernel says.
     pub fn discard(&self, container: &Container) -> Result<()> {
+        let _rest = self.at_rest(container)?;
         let folder = self.folder_of(container);
         // Without its config it is no container any more, whatever happens to the rest.
         let _ = fs::remove_file(folder.join("config.json"));
         remove_tree(&folder).with_context(|| folder.display().to_string())
+    }
+
+    /// The manifest that a container came from: it stays as long as the container, whatever happens to the name.
+    ///
+    /// # Errors
+    /// Its config was damaged, or the blob is gone.
+    pub fn manifest_of(&self, container: &Container) -> Result<Descriptor> {
+        let digest: Digest = container.manifest.parse().map_err(|why: String| anyhow::anyhow!(why))?;
+        let size = fs::metadata(self.blob_path(&digest)).with_context(|| format!("image {digest}"))?.len();
+        crate::build::descriptor(MediaType::ImageManifest, &digest, size)
     }
 
     pub(crate) fn layers_of_containers(&self) -> Result<HashSet<Digest>> {

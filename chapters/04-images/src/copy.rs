@@ -48,6 +48,7 @@ pub fn out(store: &Store, container: &Container, from: &str, to: &Path) -> Resul
 /// # Errors
 /// The folder isn't there in the container, or a symlink leads to it.
 pub fn into(store: &Store, container: &Container, from: &Path, to: &str) -> Result<()> {
+    let _rest = store.at_rest(container)?;
     let mut source = File::open(from).with_context(|| from.display().to_string())?;
     let seen = source.metadata()?;
     if !seen.is_file() {

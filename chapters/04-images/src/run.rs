@@ -95,6 +95,7 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
     if let Some(signal) = &container.stop_signal {
         signal_of(signal)?;
     }
+    let running = store.running(&container)?;
     drop(lease);
     let keeps = container.name.is_some();
     let root = Overlay {
@@ -118,6 +119,7 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
     let ended = launch(rooms)
         .and_then(|container| container.root(root).with(workdir.map(|path| WorkingDir { path })).run(k));
     // ANCHOR_END: launch
+    drop(running);
     if let Some(record) = record {
         if mapped::is_needed() {
             // What the command made belongs to ids that only the map can remove.

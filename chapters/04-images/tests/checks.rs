@@ -44,6 +44,13 @@ const CHECKS: &[Check] = &[
     Check { name: "ch04_a_second_store_has_equal_digests", new: false, needs: ROOM, run: back::moved },
     Check { name: "ch04_a_flipped_bit_is_refused", new: false, needs: ROOM, run: back::flipped },
     Check { name: "ch04_the_same_tar_has_the_same_digest", new: false, needs: ROOM, run: back::same },
+    Check { name: "ch04_a_container_keeps_what_it_stands_on", new: false, needs: ROOM, run: back::kept },
+    Check {
+        name: "ch04_a_running_container_is_not_pulled_away",
+        new: false,
+        needs: ROOM,
+        run: back::running,
+    },
     Check { name: "ch04_export_has_the_whole_tree", new: false, needs: ROOM, run: back::export },
     Check { name: "ch04_cp_stays_in_the_container", new: false, needs: ROOM, run: back::cp },
     Check { name: "ch04_the_images_words_are_heard", new: false, needs: ROOM, run: words::heard },

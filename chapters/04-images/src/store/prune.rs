@@ -48,6 +48,12 @@ impl Store {
                 "nothing was removed: what an image needs must be known first (rm it, then prune)",
             )?;
         }
+        for container in self.list()? {
+            // One whose image was damaged keeps what is left of it.
+            if let Ok(manifest) = self.manifest_of(&container) {
+                let _ = self.mark(&manifest, &mut blobs, &mut layers, 1);
+            }
+        }
         for entry in fs::read_dir(self.images().join("blobs/sha256"))? {
             let entry = entry?;
             let known = format!("sha256:{}", entry.file_name().to_string_lossy());

@@ -155,6 +155,41 @@ pub(crate) fn same(stage: &Stage) -> Result<(), Finding> {
     Ok(())
 }
 
+/// The name of its image is gone, and so is what prune may take: a container keeps what it stands on.
+pub(crate) fn kept(stage: &Stage) -> Result<(), Finding> {
+    let shop = Shop::open(stage)?;
+    drop(shop.sh(&["--name", "c"], "echo x > /goods/new")?);
+    shop.must(&["rm", IMAGE])?;
+    shop.must(&["prune"])?;
+    shop.must(&["commit", "c", "next"])?;
+    equal(&shop.must(&["run", "next", "cat", "/goods/one", "/goods/new"])?, "goods/onex\n")
+}
+
+/// overlayfs must not be changed from below while it is mounted.
+pub(crate) fn running(stage: &Stage) -> Result<(), Finding> {
+    let shop = Shop::open(stage)?;
+    let mut child = shop.command_in("root", &["run", "--name", "c", IMAGE, "sleep", "60"]).spawn()?;
+    let there = || shop.tell(&["diff", "c"]).is_ok_and(|ended| ended.code == 0);
+    let began = checks::drive::within(std::time::Duration::from_secs(10), there);
+    let discarded = shop.tell(&["discard", "c"])?;
+    let copied = shop.tell(&["cp", "/proc/version", "c:/goods/in"])?;
+    child.kill()?;
+    child.wait()?;
+    if !began || discarded.code != 125 || copied.code != 125 {
+        let codes = (discarded.code, copied.code);
+        return Err(finding(format!(
+            "it began: {began}; discard and cp of a running container end with {codes:?}"
+        )));
+    }
+    // The command dies with its engine; then nothing is in the way.
+    let gone = || shop.tell(&["discard", "c"]).is_ok_and(|ended| ended.code == 0);
+    if checks::drive::within(std::time::Duration::from_secs(10), gone) {
+        Ok(())
+    } else {
+        Err(finding("it stays".into()))
+    }
+}
+
 pub(crate) fn export(stage: &Stage) -> Result<(), Finding> {
     let shop = Shop::open(stage)?;
     drop(shop.sh(&["--name", "c"], "rm -rf /goods/inner; echo new > /goods/two")?);
