@@ -207,11 +207,16 @@ fn start(root: bool, watch: Watch, options: Options) -> Result<u8> {
     Ok(keyboard::tell_end("ch04-images", Ok(ended), &mut io::stderr()))
 }
 
-/// An ordinary user's layers and containers belong to ids of its map, so only somebody in there may touch them.
+/// An ordinary user's layers and containers belong to ids of its map, so only somebody in there may touch them. And a
+/// folder that is the user's own is root's in there, as it has to be in an image.
 fn touches_files(verb: &Verb) -> bool {
+    if let Verb::Import { source, .. } = verb {
+        return source.is_dir();
+    }
     matches!(
         verb,
-        Verb::Unpack { .. }
+        Verb::Base { .. }
+            | Verb::Unpack { .. }
             | Verb::Prune
             | Verb::Diff { .. }
             | Verb::Commit { .. }
