@@ -13,7 +13,7 @@ pub const MEMORY: usize = 160 << 20;
 /// So many processes are started.
 pub const PROCESSES: usize = 80;
 /// So long the processor is kept busy.
-const BUSY: Duration = Duration::from_millis(500);
+const BUSY: Duration = Duration::from_millis(1000);
 
 /// Memory, every page of it written to, and kept. The outside looks how much this process has.
 pub fn memory(_: &Facts) -> Evidence {
