@@ -64,9 +64,8 @@ impl Canary {
             return Ok(());
         }
         self.place.clone_from(&place);
-        self.after(move || {
-            let _ = umount2(&place, MntFlags::MNT_DETACH);
-        });
+        let name = self.facts.hierarchy.clone();
+        self.after(move || end_hierarchy(&place, &name));
         Ok(())
     }
 }
@@ -85,4 +84,24 @@ fn cgroup2() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
     let line = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
     line.split(' ').nth(4).map(PathBuf::from)
+}
+
+/// A hierarchy ends with its last mount, but only if no group is left in it, and the kernel takes a while to let go of
+/// one that was removed. One that was unmounted too early stays for ever: so it is mounted and unmounted again until
+/// it is gone.
+fn end_hierarchy(place: &Path, name: &str) {
+    let is_there = || {
+        let all = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        all.lines().any(|line| line.contains(&format!(":name={name}:")))
+    };
+    let _ = umount2(place, MntFlags::MNT_DETACH);
+    for _ in 0..200 {
+        if !is_there() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        let options = format!("none,name={name}");
+        let _ = mount(Some("none"), place, Some("cgroup"), MsFlags::empty(), Some(&*options));
+        let _ = umount2(place, MntFlags::MNT_DETACH);
+    }
 }
