@@ -95,11 +95,11 @@ fn end_hierarchy(place: &Path, name: &str) {
         all.lines().any(|line| line.contains(&format!(":name={name}:")))
     };
     let _ = umount2(place, MntFlags::MNT_DETACH);
-    for _ in 0..200 {
-        if !is_there() {
+    for _ in 0..3 {
+        // Mounted again too early, it would be a new one.
+        if crate::drive::within(std::time::Duration::from_secs(1), || !is_there()) {
             return;
         }
-        std::thread::sleep(std::time::Duration::from_millis(10));
         let options = format!("none,name={name}");
         let _ = mount(Some("none"), place, Some("cgroup"), MsFlags::empty(), Some(&*options));
         let _ = umount2(place, MntFlags::MNT_DETACH);
