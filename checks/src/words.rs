@@ -25,7 +25,11 @@ pub fn common(key: &str) -> Option<&'static CheckWords> {
 /// It, or `words.toml`, isn't in the form.
 pub fn of(chapter: &str) -> Result<Option<&'static Exercise>> {
     COMMON.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
-    let folder = probe::workspace().join("chapters").join(chapter);
+    let folder = match probe::built_folder() {
+        // Where there is no checkout, they lie beside the snapshots.
+        Some(built) => built.join("snapshots").join(chapter),
+        None => probe::workspace().join("chapters").join(chapter),
+    };
     match Exercise::of(&folder) {
         // Read once for a table, and kept until the test binary ends: a finding's lines point into it.
         Ok(exercise) => Ok(Some(Box::leak(Box::new(exercise)))),

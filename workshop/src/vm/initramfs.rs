@@ -53,7 +53,9 @@ pub fn write(
         archive.copy(&format!("built/checks-{}", chapter.name), 0o755, checks)?;
         let below = format!("built/snapshots/{}", chapter.name);
         archive.folder(&below)?;
-        for snapshot in snapshots(&chapter.folder.join("tests/snapshots")) {
+        let words = chapter.folder.join("exercise.toml");
+        let words = words.is_file().then_some(words);
+        for snapshot in snapshots(&chapter.folder.join("tests/snapshots")).into_iter().chain(words) {
             archive.copy(&format!("{below}/{}", name_of(&snapshot)), 0o644, &snapshot)?;
         }
     }
