@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ch00_process::channel::Handed;
 use ch00_process::kernel::{Kernel, Result};
-use ch00_process::mechanism::Root;
+use ch00_process::mechanism::{Child, Root};
 use ch02_namespaces::pivot::Pivot;
 use clap::ValueEnum;
 use nix::errno::Errno;
@@ -28,7 +28,7 @@ pub enum Way {
 pub struct Overlay {
     /// The folder from which the names below are short.
     pub beginning: PathBuf,
-    /// The layers' folders in it, the lowest first.
+    /// The layers' folders in its `layers`, the lowest first.
     pub lowers: Vec<PathBuf>,
     /// The container's folder in it, with `upper` and `work`.
     pub own: PathBuf,
@@ -38,6 +38,8 @@ pub struct Overlay {
     pub volatile: bool,
     /// Nothing can be written.
     pub read_only: bool,
+    /// Whether the files shall be owned as the user namespace counts (root with a user namespace).
+    pub id_mapped: bool,
     /// By which calls; the newer where the kernel has them.
     pub way: Option<Way>,
 }
@@ -45,9 +47,38 @@ pub struct Overlay {
 impl Root for Overlay {
     const NAME: &'static str = "04-images/overlay";
 
+    /// Only the host may id-map a mount, and only after the maps are written: all layers at once, by the folder that
+    /// they are in. Linux 5.19 for what overlayfs stacks.
+    fn supervise(&mut self, k: &Kernel, child: &mut Child<'_>) -> Result<()> {
+        if !self.id_mapped {
+            return Ok(());
+        }
+        let userns = PathBuf::from(format!("/proc/{}/ns/user", child.pid));
+        let userns = k.why("the child's user namespace").open(&userns, OFlag::O_RDONLY)?;
+        for (name, folder) in [(LAYERS, Path::new(LAYERS)), (OWN, &self.own)] {
+            let tree =
+                k.why("a folder of the stack, attached nowhere").open_tree(&self.beginning.join(folder))?;
+            k.why("what root owns on disk, root inside owns too")
+                .mount_setattr_idmap(tree.as_fd(), userns.as_fd())?;
+            child.hand(name, tree);
+        }
+        Ok(())
+    }
+
     // ANCHOR: open
-    fn open(&self, k: &Kernel, _: &mut Handed) -> Result<Option<OwnedFd>> {
-        k.why("names are short from here, and an option may have 255 bytes").chdir(&self.beginning)?;
+    fn open(&self, k: &Kernel, handed: &mut Handed) -> Result<Option<OwnedFd>> {
+        let mut sent_in = Vec::new();
+        let mut stand = |name, folder: &Path| match handed.take(name) {
+            Some(tree) => {
+                sent_in.push(tree);
+                let tree = sent_in[sent_in.len() - 1].as_fd();
+                k.why("the host has sent it in, id-mapped; only what is attached here may be stacked here")
+                    .move_mount(tree, "/")?;
+                k.why("stand in it: / still means the old root").fchdir(tree)
+            }
+            None => k.why("names are short from here, and an option may have 255 bytes").chdir(folder),
+        };
+        stand(LAYERS, &self.beginning.join(LAYERS))?;
         if self.way == Some(Way::Mount) {
             return self.by_mount(k).map(Some);
         }
@@ -65,8 +96,9 @@ impl Root for Overlay {
                 other => other?,
             }
         }
-        set("upperdir", &self.own.join("upper"))?;
-        set("workdir", &self.own.join("work"))?;
+        stand(OWN, &self.beginning.join(&self.own))?;
+        set("upperdir", Path::new("upper"))?;
+        set("workdir", Path::new("work"))?;
         for (key, value) in BOOKS {
             k.why("what a layer's attributes say leads nowhere else").fsconfig_string(
                 stack.as_fd(),
@@ -85,7 +117,13 @@ impl Root for Overlay {
         k.why("the layers are looked at, and stacked").fsconfig_create(stack.as_fd())?;
         let attributes =
             if self.read_only { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
-        k.why("one tree, attached nowhere yet").fsmount(stack.as_fd(), attributes).map(Some)
+        let root = k.why("one tree, attached nowhere yet").fsmount(stack.as_fd(), attributes)?;
+        for tree in sent_in.iter().rev() {
+            // Left where they are, they would hide the old root from the umount that takes it away.
+            k.why("the stack has its own hold of it").fchdir(tree.as_fd())?;
+            k.why("taken away again, the uppermost first").umount_detach(".")?;
+        }
+        Ok(Some(root))
     }
     // ANCHOR_END: open
 
@@ -94,6 +132,11 @@ impl Root for Overlay {
     }
 }
 
+/// Where the layers are, in the data root.
+const LAYERS: &str = "layers";
+/// What the host calls the container's own folder when it sends it in.
+const OWN: &str = "own";
+
 /// Directories aren't renamed by reference, files not copied up by half, and no layer can say that they were.
 const BOOKS: [(&str, &str); 2] = [("redirect_dir", "nofollow"), ("metacopy", "off")];
 
@@ -101,11 +144,11 @@ impl Overlay {
     /// The way of older kernels. The options must fit into a page, so the layers get names of a few letters: symlinks
     /// in the container's own folder.
     fn by_mount(&self, k: &Kernel) -> Result<OwnedFd> {
-        k.why("among the container's own").chdir(&self.own)?;
+        k.why("among the container's own").chdir(&self.beginning.join(&self.own))?;
         let here = k.why("this folder").open(Path::new("."), OFlag::O_PATH | OFlag::O_DIRECTORY)?;
         let mut names = Vec::new();
         for (n, lower) in self.lowers.iter().enumerate().rev() {
-            let (name, target) = (format!("l{n}"), Path::new("../..").join(lower));
+            let (name, target) = (format!("l{n}"), Path::new("../../layers").join(lower));
             match k.why("a short name for a layer").symlinkat(&target.to_string_lossy(), here.as_fd(), &name)
             {
                 Err(failure) if failure.errno() == Errno::EEXIST => {}

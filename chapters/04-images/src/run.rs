@@ -73,12 +73,10 @@ pub struct Options {
 /// # Errors
 /// The image isn't there or damaged, or the step of the launch that failed.
 pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
-    if geteuid().is_root() && options.userns == Some(UserNamespace::Auto) {
-        bail!(Failure::said(
-            "--userns auto as root",
-            "the layers belong to real ids, and each would have to be shown id-mapped",
-            "run it as an ordinary user, whose layers are unpacked in the map; or leave --userns out",
-        ));
+    let id_mapped = geteuid().is_root() && options.userns == Some(UserNamespace::Auto);
+    if id_mapped && options.stack_by == Some(Way::Mount) {
+        let cause = "id-mapped layers have no path that mount(2) could be told";
+        bail!(Failure::said("--userns auto with --stack-by mount", cause, "leave one of them out"));
     }
     let store = Store::open()?;
     // Until the container is written down nothing else says that its layers are needed.
@@ -100,9 +98,10 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
     let keeps = container.name.is_some();
     let root = Overlay {
         beginning: store.root().into(),
-        lowers: image.layers.iter().map(|layer| Path::new("layers").join(layer.diff_id.hex())).collect(),
+        lowers: image.layers.iter().map(|layer| layer.diff_id.hex().into()).collect(),
         own: Path::new("containers").join(&container.id),
-        user_attributes: mapped::is_needed(),
+        user_attributes: mapped::is_needed() || id_mapped,
+        id_mapped,
         volatile: !keeps,
         read_only: options.read_only,
         way: options.stack_by,

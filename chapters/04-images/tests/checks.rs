@@ -67,4 +67,5 @@ const CHECKS: &[Check] = &[
         needs: ROOM,
         run: words::both_ways,
     },
+    Check { name: "ch04_an_id_mapped_stack_has_one_root", new: false, needs: ROOT, run: words::id_mapped },
 ];

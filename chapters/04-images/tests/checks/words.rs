@@ -76,3 +76,22 @@ pub(crate) fn both_ways(stage: &Stage) -> Result<(), Finding> {
     equal(&seen("mount")?, &seen("fsconfig")?)?;
     equal(&seen("mount")?, "/goods/inner /goods/one /goods/same-as-one\nx\n")
 }
+
+/// Root with a user namespace: real ids on the disk, mapped ones inside, and nothing of the host's left mounted.
+pub(crate) fn id_mapped(stage: &Stage) -> Result<(), Finding> {
+    let shop = Shop::open(stage)?;
+    let script = "while read -r id parent device inside place rest; do test $place = / && echo root; done < /proc/self/mountinfo; \
+                  read -r first outside count < /proc/self/uid_map; test $outside -gt 0 && echo mapped; \
+                  echo x > /goods/mine; chown 7:7 /goods/mine; rm -rf /goods/inner; echo /goods/*";
+    let seen = shop.sh(&["--userns", "auto", "--name", "c"], script)?;
+    let wanted = "root\nmapped\n/goods/mine /goods/one /goods/same-as-one /goods/two\n";
+    equal(&(seen.stdout + &seen.stderr), wanted)?;
+    shop.must(&["commit", "c", "next"])?;
+    let look =
+        "ls -ln /goods/mine | { read -r mode links user group rest; echo $user $group; }; echo /goods/*";
+    let wanted = "7 7\n/goods/mine /goods/one /goods/same-as-one /goods/two\n";
+    for userns in ["host", "auto"] {
+        equal(&shop.must(&["run", "--userns", userns, "next", "sh", "-c", look])?, wanted)?;
+    }
+    Ok(())
+}
