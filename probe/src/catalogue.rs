@@ -97,9 +97,9 @@ pub const PROBES: &[Probe] = probes! {
         "setgroups before the ids are given up", "setgroups(2), CVE-2018-7169", belongings::groups;
     row "cgroup-path", "sees where in the host's cgroups it is",
         "cgroup namespace", "cgroup_namespaces(7)", belongings::cgroup_path;
-    story "memory-hog", "takes all the memory that it can",
+    row "memory-hog", "takes all the memory that it can",
         "a group with memory.max and no swap", "cgroups(7)", hogs::memory;
-    story "fork-bomb", "starts processes without end",
+    row "fork-bomb", "starts processes without end",
         "a group with pids.max", "cgroups(7), fork(2)", hogs::processes;
     row "cpu-hog", "takes all the processors' time",
         "a group with cpu.max", "cgroups(7)", hogs::processor;
