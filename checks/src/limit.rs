@@ -4,8 +4,8 @@
 //! all of them can be found and killed, whatever they became; what is left of the machine is the learner's.
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -16,37 +16,58 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// How many processes a learner's program may have at once, beside those of the user: enough for every check.
 const PROCESSES: u64 = 400;
 
-static TIME_IS_UP: AtomicBool = AtomicBool::new(false);
+/// How often they are counted: a bomb makes some thousands a second.
+const PACE: Duration = Duration::from_millis(50);
 
-/// Whether the time was up: then what the checks found says nothing but that.
+static REASON: OnceLock<String> = OnceLock::new();
+
+/// Why everything was killed, if it was: then what the checks found says nothing but that.
 #[must_use]
-pub fn is_over() -> bool {
-    TIME_IS_UP.load(Ordering::Relaxed)
+pub fn reason() -> Option<&'static str> {
+    REASON.get().map(String::as_str)
 }
 
-/// Begins to watch: after [`PATIENCE`] everything that was started from here is killed, again and again, until nothing
-/// starts any more.
+/// Begins to watch: after [`PATIENCE`], or with a bomb of forks, everything that was started from here is killed, again
+/// and again, until nothing starts any more.
 pub fn watch() {
     let _ = nix::sys::prctl::set_child_subreaper(true);
     few_processes();
-    std::thread::spawn(|| {
-        std::thread::sleep(PATIENCE);
-        TIME_IS_UP.store(true, Ordering::Relaxed);
+    let end = Instant::now() + PATIENCE;
+    let before = tasks();
+    std::thread::spawn(move || {
+        let why = loop {
+            if Instant::now() >= end {
+                let seconds = PATIENCE.as_secs();
+                break format!("no end after {seconds} s: an endless loop, or a wait for nobody");
+            }
+            // The cheap look first: it counts the whole machine.
+            if tasks() > before + PROCESSES && descendants(Pid::this()).len() as u64 > PROCESSES {
+                break format!("more than {PROCESSES} processes at once: it forks without an end");
+            }
+            std::thread::sleep(PACE);
+        };
+        let _ = REASON.set(why);
         loop {
             end_all(Pid::this());
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(PACE);
         }
     });
 }
 
 /// A bomb of forks stops at a number instead of at the machine's end. RLIMIT_NPROC counts all processes of a user, and
-/// doesn't hold root back (getrlimit(2)).
+/// doesn't hold root back (getrlimit(2)): root's are only counted.
 fn few_processes() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NPROC) else { return };
     let me = fs::metadata("/proc/self").map(|file| std::os::unix::fs::MetadataExt::uid(&file)).unwrap_or(0);
     let mine = processes().filter(|(_, uid)| *uid == me).count() as u64;
     let _ = setrlimit(Resource::RLIMIT_NPROC, soft.min(mine + PROCESSES), hard);
+}
+
+/// How many tasks the machine has: behind the slash in /proc/loadavg. proc_loadavg(5)
+fn tasks() -> u64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(['/', ' ']).nth(4).and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 /// All processes, with their users.
@@ -57,18 +78,25 @@ fn processes() -> impl Iterator<Item = (i32, u32)> {
     })
 }
 
-/// Kills every descendant: first all are stopped, so that none forks on while the others are found.
-fn end_all(root: Pid) {
+/// Everything that descends from this process.
+fn descendants(root: Pid) -> Vec<Pid> {
     let parents: Vec<(i32, i32)> = processes().filter_map(|(pid, _)| Some((pid, parent_of(pid)?))).collect();
-    let mut found = vec![root.as_raw()];
+    let mut found = vec![root];
     let mut next = 0;
     while let Some(parent) = found.get(next).copied() {
-        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        let children = parents.iter().filter(|(_, of)| *of == parent.as_raw());
+        found.extend(children.map(|(pid, _)| Pid::from_raw(*pid)));
         next += 1;
     }
+    found.split_off(1)
+}
+
+/// Kills every descendant: first all are stopped, so that none forks on while the others are found.
+fn end_all(root: Pid) {
+    let found = descendants(root);
     for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
-        for pid in &found[1..] {
-            let _ = kill(Pid::from_raw(*pid), signal);
+        for pid in &found {
+            let _ = kill(*pid, signal);
         }
     }
 }

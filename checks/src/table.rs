@@ -10,6 +10,7 @@ use crate::arena;
 use crate::diagnosis;
 use crate::finding::Finding;
 use crate::learner::{self, Learner};
+use crate::leftover::Groups;
 use crate::limit;
 use crate::need::{Need, is_required};
 use crate::stage::Stage;
@@ -58,6 +59,7 @@ impl Table {
         if !is_reference && !arguments.list {
             limit::watch();
         }
+        let groups = (!is_reference && !arguments.list).then(Groups::now);
         let mut trials = Vec::new();
         for check in self.checks {
             let (chapter, learner) = (self.chapter, learner.clone());
@@ -96,6 +98,9 @@ impl Table {
             .filter_map(|check| Some((check.name, check.needs.iter().find_map(|need| need.missing())?)))
             .collect();
         let conclusion = libtest_mimic::run(&arguments, trials);
+        if let Some(groups) = groups {
+            groups.sweep();
+        }
         if !arguments.list {
             for (name, why) in &untried {
                 eprintln!("  NOT TRIED {name}: {why}");
