@@ -53,6 +53,12 @@ impl Cgroup {
         for (controller, flag) in self.limits.controllers() {
             let place = places.iter().find(|place| serves(place, &hierarchies, controller));
             match place {
+                Some(place) if !self.is_named(&place.parent) => {
+                    let named = self.parent.as_deref().unwrap_or(Path::new("")).display();
+                    let what = format!("{flag}: the hierarchy of {controller} has no group {named}");
+                    let hint = "make it there, too, or another --cgroup-parent; ch03-cgroups tree";
+                    return Err(Failure::said(what, "the limit would be set somewhere else", hint));
+                }
                 Some(Place { refused: None, hierarchy, parent }) => {
                     let passed_on = hierarchy.version == Version::V1
                         || controllers(parent).iter().any(|has| has == controller);
@@ -63,7 +69,8 @@ impl Cgroup {
                 other => return Err(delegation::explain(flag, controller, other)),
             }
         }
-        if let (Some(parent), true) = (&self.parent, places.iter().all(|place| place.refused.is_some())) {
+        let refused = |place: &Place| place.refused.is_some() || !self.is_named(&place.parent);
+        if let (Some(parent), true) = (&self.parent, places.iter().all(refused)) {
             let what = format!("--cgroup-parent {}: no group may be made there", parent.display());
             return Err(Failure::said(
                 what,
@@ -72,6 +79,11 @@ impl Cgroup {
             ));
         }
         Ok(places.into_iter().filter(|place| place.refused.is_none()).collect())
+    }
+
+    /// Whether this folder is the one that `--cgroup-parent` names, where it names one.
+    fn is_named(&self, folder: &Path) -> bool {
+        self.parent.as_deref().is_none_or(|named| folder.ends_with(named.strip_prefix("/").unwrap_or(named)))
     }
 }
 

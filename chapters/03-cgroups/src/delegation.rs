@@ -42,12 +42,13 @@ pub fn places(hierarchies: &Hierarchies, below: Option<&Path>) -> Result<Vec<Pla
     hierarchies
         .0
         .iter()
-        .filter_map(|hierarchy| match below {
-            None => Some(Ok(usual(hierarchy))),
-            Some(below) => named(hierarchy, hierarchies.version(), below).transpose(),
-        })
-        .map(|parent| {
-            let (hierarchy, parent) = parent?;
+        .map(|hierarchy| {
+            let named = match below {
+                None => None,
+                Some(below) => named(hierarchy, hierarchies.version(), below)?,
+            };
+            // A hierarchy without that group is joined all the same, in the usual place: one that isn't is the host's.
+            let (hierarchy, parent) = named.unwrap_or_else(|| usual(hierarchy));
             let refused = refused(&hierarchy, &parent);
             Ok(Place { hierarchy, parent, refused })
         })

@@ -74,20 +74,12 @@ pub fn build(all: &[Chapter], asked: &[Chapter]) -> Result<Programs> {
     if !probe::has_static_libc() {
         bail!("no libc.a here, and the guest has no libraries: apt-get install libc6-dev");
     }
-    let target = host_target()?;
-    let flags = [
-        "--profile",
-        "vm",
-        "--locked",
-        "--target",
-        &target,
-        "--config",
-        "target.'cfg(target_os=\"linux\")'.rustflags=['-Ctarget-feature=+crt-static']",
-    ];
+    let flags = flags("vm")?;
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let packages: Vec<String> = all.iter().map(|chapter| format!("ch{}", chapter.name)).collect();
     let mut words = vec!["build", "--bins", "--package", "probe", "--package", "workshop"];
     words.extend(packages.iter().flat_map(|package| ["--package", package.as_str()]));
-    words.extend(flags);
+    words.extend(&flags);
     let binaries = probe::cargo(&words, &[])?;
     let mut checks = Vec::new();
     for chapter in asked {
@@ -99,6 +91,35 @@ pub fn build(all: &[Chapter], asked: &[Chapter]) -> Result<Programs> {
         checks.push((chapter.clone(), file.with_context(|| format!("cargo built no checks for {package}"))?));
     }
     Ok(Programs { binaries, checks })
+}
+
+/// The packages' binaries as they are released, for what is measured.
+///
+/// # Errors
+/// They don't compile.
+pub fn optimised(packages: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut words = vec!["build".to_string(), "--bins".into()];
+    words.extend(packages.iter().flat_map(|package| ["--package".into(), package.to_string()]));
+    words.extend(flags("release")?);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let built = probe::cargo(&words, &[])?;
+    let named =
+        |path: &PathBuf| path.file_name().is_some_and(|name| packages.iter().any(|one| **one == *name));
+    Ok(built.into_iter().filter(named).collect())
+}
+
+/// Static, in this profile.
+fn flags(profile: &str) -> Result<Vec<String>> {
+    let words = [
+        "--profile",
+        profile,
+        "--locked",
+        "--target",
+        &host_target()?,
+        "--config",
+        "target.'cfg(target_os=\"linux\")'.rustflags=['-Ctarget-feature=+crt-static']",
+    ];
+    Ok(words.map(String::from).to_vec())
 }
 
 /// cargo gives a test a name with a hash: `deps/checks-0123`; the package's binary comes along as it is.

@@ -83,3 +83,15 @@ heartbeats() {
     fi
     wait
 }
+
+# launches ROUNDS: the floor and the chapters, with a group and without.
+launches() {
+    ch01-chroot base /base
+    groups_as_after_a_boot
+    local limits='--memory 64M --pids 32 --cpus 0.5'
+    as root pace "$1" floor floor /base true -- floor+group floor --group $top /base true \
+        -- ch02-namespaces ch02-namespaces run --rootfs /base true \
+        -- ch03-cgroups ch03-cgroups run --rootfs /base $limits true >/tmp/paces 2>/tmp/stderr ||
+        tell "@failed $(tail -n 1 /tmp/stderr)"
+    while read -r line; do tell "@pace $line"; done </tmp/paces
+}
