@@ -180,6 +180,9 @@ impl Workshop {
             for chapter in &self.chapters {
                 suites.extend(["root", "learner"].map(|who| (chapter.name.clone(), who.into())));
             }
+            if !self.programs.mutants.is_empty() {
+                suites.push(("mutants".to_string(), "root".to_string()));
+            }
         }
         let lines = suites.iter().map(|(suite, who)| format!("checks {suite} {who}"));
         (lines.collect(), suites)
