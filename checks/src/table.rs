@@ -137,7 +137,7 @@ impl Table {
             _ if folder.join(format!("{rootless}.snap")).is_file() => rootless,
             _ => check.name.to_string(),
         };
-        let text = finding.told(words).to_string();
+        let text = finding.everywhere().told(words).to_string();
         let compared = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             settings.bind(|| insta::assert_snapshot!(name, &text));
         }));
