@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use crate::death::Events;
 use crate::delegation::{self, Place};
 use crate::group::Group;
-use crate::hierarchy::{Hierarchies, Version, controllers};
+use crate::hierarchy::{Hierarchies, Version};
 use crate::limits::Limits;
 use crate::{v1, v2};
 
@@ -59,10 +59,8 @@ impl Cgroup {
                     let hint = "make it there, too, or another --cgroup-parent; ch03-cgroups tree";
                     return Err(Failure::said(what, "the limit would be set somewhere else", hint));
                 }
-                Some(Place { refused: None, hierarchy, parent }) => {
-                    let passed_on = hierarchy.version == Version::V1
-                        || controllers(parent).iter().any(|has| has == controller);
-                    if !passed_on {
+                Some(Place { refused: None, controllers, .. }) => {
+                    if !controllers.iter().any(|has| has == controller) {
                         return Err(delegation::explain(flag, controller, place));
                     }
                 }
@@ -94,7 +92,7 @@ fn serves(place: &Place, hierarchies: &Hierarchies, controller: &str) -> bool {
         Version::V2 => {
             hierarchies.v1(controller).is_none()
                 && (hierarchies.version() == Some(Version::V2)
-                    || controllers(&place.hierarchy.point).iter().any(|has| has == controller))
+                    || place.hierarchy.controllers.iter().any(|has| has == controller))
         }
     }
 }
@@ -123,7 +121,7 @@ impl Mechanism for Cgroup {
                 let asked: Vec<&str> = asked
                     .iter()
                     .copied()
-                    .filter(|name| controllers(&place.parent).iter().any(|has| has == name))
+                    .filter(|name| place.controllers.iter().any(|has| has == name))
                     .collect();
                 v2::enable(k, &place.hierarchy.point, &place.parent, &asked, &COUNTED)
             });
@@ -172,6 +170,10 @@ impl Mechanism for Cgroup {
     // ANCHOR_END: outcome
 
     fn cleanup(k: &Kernel, left: &str) -> Result<()> {
+        // Usually everybody has ended, and this is all.
+        if Group::remove_empty(k, left)? {
+            return Ok(());
+        }
         Group::from_record(left, &Hierarchies::read())?.remove(k)
     }
 }

@@ -63,6 +63,7 @@ pub(crate) fn processes(stage: &Stage) -> Result<(), Finding> {
 /// the same, however busy the host is.
 pub(crate) fn processor(stage: &Stage) -> Result<(), Finding> {
     const TIME: Duration = Duration::from_millis(2000);
+    const LEAST: f64 = 0.085;
     // This check and its own counter-check, on the chapter before, would spoil each other's measure.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock();
@@ -79,12 +80,19 @@ pub(crate) fn processor(stage: &Stage) -> Result<(), Finding> {
         canaries.iter().map(|canary| exact_time(canary.id() as i32)).sum()
     };
     thread::sleep(Duration::from_millis(100));
-    let (began, before) = (Instant::now(), inside.map_or(0.0, time_of_children));
-    let canaries_before = time(&canaries);
-    thread::sleep(TIME);
-    let seconds = began.elapsed().as_secs_f64();
-    let share = (inside.map_or(0.0, time_of_children) - before) / seconds;
-    let free = (time(&canaries) - canaries_before) / seconds;
+    let (mut share, mut free) = (0.0, 0.0);
+    // A host that is busy itself takes time from everybody: then what was too little is measured again.
+    for _ in 0..3 {
+        let (began, before) = (Instant::now(), inside.map_or(0.0, time_of_children));
+        let canaries_before = time(&canaries);
+        thread::sleep(TIME);
+        let seconds = began.elapsed().as_secs_f64();
+        share = (inside.map_or(0.0, time_of_children) - before) / seconds;
+        free = (time(&canaries) - canaries_before) / seconds;
+        if share >= LEAST {
+            break;
+        }
+    }
     for canary in &mut canaries {
         let _ = canary.kill();
         canary.wait()?;
@@ -99,7 +107,7 @@ pub(crate) fn processor(stage: &Stage) -> Result<(), Finding> {
         share if share > free * 0.6 => Err(Finding::untried(
             "the machine is so busy that nobody gets more than a tenth of a processor".into(),
         )),
-        share if share >= 0.085 => Ok(()),
+        share if share >= LEAST => Ok(()),
         share => Err(Finding::seen("under").with("percent", format!("{:.0}", share * 100.0))),
     }
 }
