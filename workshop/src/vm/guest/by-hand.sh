@@ -66,7 +66,7 @@ reaping_init() { ends 7 room "$1" --init sh -c 'exit 7'; }
 alone() { says lonely as "$1" ch02-namespaces run --only uts,user --hostname lonely hostname; }
 boottime() { as "$1" ch02-namespaces run --only user,time --boottime 10y cut -d. -f1 /proc/uptime | grep -q '^3153[0-9]*$'; }
 
-# 3 MiB at 1 MiB a second: what is written back late counts for the group, too. Without the limit it is a moment.
+# 3 MiB at half a MiB a second: what is written back late counts for the group, too. Without the limit it is a moment.
 seconds_to_write() {
     local began
     began=$(cut -d. -f1 /proc/uptime)
@@ -76,9 +76,9 @@ seconds_to_write() {
 io_limited() {
     [ -b /dev/nvme0n1 ] && cp -a /base /disk/base || return 1
     seconds_to_write && free=$(cat /tmp/seconds) || return 1
-    seconds_to_write --io-max /dev/nvme0n1:wbps=1M && limited=$(cat /tmp/seconds) || return 1
+    seconds_to_write --io-max /dev/nvme0n1:wbps=512K && limited=$(cat /tmp/seconds) || return 1
     rm -rf /disk/base
-    echo "$free s without a limit, $limited s with 1 MiB a second"
+    echo "$free s without a limit, $limited s with half a MiB a second"
     [ "$limited" -ge 2 ] && [ "$limited" -gt "$free" ]
 }
 
