@@ -16,6 +16,9 @@ pub const STAGES: [&str; 4] = ["00-process", "01-chroot", "02-namespaces", "03-c
 /// Where a stage, and the command in it, looks for programs.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Chapters with a binary and checks of their own that aren't columns of the ladder.
+const OTHERS: [&str; 1] = ["04-images"];
+
 /// Something that a command can be run in.
 #[derive(Debug, Clone)]
 pub struct Stage {
@@ -69,6 +72,7 @@ impl Stage {
     /// As [`Stage::of`].
     pub fn before(name: &str) -> Result<Self> {
         match STAGES.iter().position(|stage| *stage == name) {
+            None if OTHERS.contains(&name) => Self::of("02-namespaces"),
             Some(0) | None => Self::with_binary("00-process", "/bin/true".into()),
             Some(place) => Self::of(STAGES[place - 1]),
         }
@@ -235,8 +239,8 @@ pub fn program(package: &str) -> Result<PathBuf> {
 fn built() -> Result<&'static Vec<PathBuf>> {
     static BUILT: OnceLock<Result<Vec<PathBuf>, String>> = OnceLock::new();
     once(&BUILT, || {
-        let packages = STAGES.map(|name| format!("ch{name}"));
-        probe::build(&packages.each_ref().map(String::as_str))
+        let packages: Vec<String> = STAGES.iter().chain(&OTHERS).map(|name| format!("ch{name}")).collect();
+        probe::build(&packages.iter().map(String::as_str).collect::<Vec<_>>())
     })
 }
 

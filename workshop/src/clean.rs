@@ -14,6 +14,7 @@ use ch00_process::kernel::Kernel;
 use ch00_process::mechanism::Mechanism;
 use ch00_process::record::{self, Record};
 use ch03_cgroups::cgroup::Cgroup;
+use ch04_images::mapped;
 
 use crate::doctor::facts::Facts;
 use crate::ink::Ink;
@@ -39,6 +40,7 @@ pub fn run(out: &mut impl Write, ink: Ink, dry_run: bool) -> Result<ExitCode> {
         }
         match remove(orphan) {
             Ok(Gone::Removed) => writeln!(out, "{} {what} ({left})", ink.green("removed"))?,
+            Ok(Gone::InTheMap) => {}
             Ok(Gone::Already) => {
                 writeln!(out, "{} {what}: gone already, its record removed", ink.green("removed"))?
             }
@@ -68,6 +70,7 @@ fn shown(orphan: &Record) -> String {
 
 enum Gone {
     Removed,
+    InTheMap,
     Already,
 }
 
@@ -110,7 +113,18 @@ fn directory(path: &Path) -> Result<Gone> {
     if let Some(mount) = Facts::read().mounts.iter().find(|mount| mount.point.starts_with(path)) {
         bail!("something is mounted at {}; umount it first", mount.point.display());
     }
-    fs::remove_dir_all(path)?;
+    match fs::remove_dir_all(path) {
+        // What an ordinary user's container made belongs to ids that only somebody in the same map may touch.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied && mapped::is_needed() => {
+            // It says itself what it has removed: this one, and whatever else was left.
+            let _ = mapped::run(vec!["clean".into()], &Kernel::new(Process::Host, None))?;
+            if path.exists() {
+                bail!("in the map it could not be removed either: see above")
+            }
+            return Ok(Gone::InTheMap);
+        }
+        other => other?,
+    }
     Ok(Gone::Removed)
 }
 

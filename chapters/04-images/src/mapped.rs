@@ -1,0 +1,44 @@
+//! The mapped helper: this program again, as root of a user namespace with an ordinary user's ids. What a container's
+//! files belong to, only somebody there may make, read and remove.
+
+use std::env;
+use std::ffi::OsString;
+
+use ch00_process::exec::Command;
+use ch00_process::failure::Failure;
+use ch00_process::kernel::{Kernel, Result};
+use ch00_process::launch::Launch;
+use ch00_process::place;
+use ch00_process::wait::Ended;
+use ch02_namespaces::mounts::Mounts;
+use ch02_namespaces::users::{Map, Users};
+use nix::unistd::geteuid;
+
+/// Whether this process can't do it itself.
+#[must_use]
+pub fn is_needed() -> bool {
+    !geteuid().is_root()
+}
+
+/// Runs this program with these words in the map that the user's containers have, and waits for its end.
+///
+/// # Errors
+/// No user namespace for this user, or the program's own path isn't known.
+pub fn run(words: Vec<OsString>, k: &Kernel) -> Result<Ended> {
+    let said = |error: anyhow::Error| Failure::said(format!("the mapped helper: {error:#}"), "", "");
+    let me = env::current_exe().map_err(|error| said(error.into()))?;
+    // Inside it is root, and would look in root's places.
+    let (data, run) = (place::data_root().map_err(said)?, place::run_root().map_err(said)?);
+    let mut variables: Vec<OsString> = Vec::new();
+    for (key, value) in env::vars_os().filter(|(key, _)| key != "BOXROOM_ROOT" && key != "BOXROOM_RUN") {
+        variables.push([key.as_os_str(), "=".as_ref(), value.as_os_str()].into_iter().collect());
+    }
+    for (key, value) in [("BOXROOM_ROOT=", data), ("BOXROOM_RUN=", run)] {
+        variables.push([key.as_ref(), value.as_os_str()].into_iter().collect());
+    }
+    let argv = std::iter::once(me.into_os_string()).chain(words).collect();
+    Launch::new(Command::with_env(argv, variables)?)
+        .with(Users { map: Map::best() })
+        .with(Mounts { both_ways: true })
+        .run(k)
+}

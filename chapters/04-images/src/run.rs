@@ -1,0 +1,223 @@
+//! A container from an image: chapter 02's list, with a stack of layers in the root's slot.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use ch00_process::failure::Failure;
+use ch00_process::kernel::Kernel;
+use ch00_process::wait::Ended;
+use ch02_namespaces::run::{Options as Rooms, UserNamespace, launch};
+use ch02_namespaces::seal::User;
+use clap::Args;
+use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
+use oci_spec::image::Config;
+
+use crate::change::set_variable;
+use crate::mapped;
+use crate::overlay::{Overlay, Way};
+use crate::passwd;
+use crate::store::Store;
+use crate::store::image::Image;
+use crate::workdir::WorkingDir;
+
+/// What the command line may say.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Keep the container under this name when it ends, for diff, commit and export
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Remove the container at its end; the default without --name
+    #[arg(long, conflicts_with = "name")]
+    pub rm: bool,
+    /// Nothing of the root can be written
+    #[arg(long)]
+    pub read_only: bool,
+    /// Who the command is, by name or number [default: the image's USER]
+    #[arg(long, short, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+    /// Where the command stands [default: the image's WORKDIR]
+    #[arg(long, short, value_name = "DIR")]
+    pub workdir: Option<String>,
+    /// What is run in place of the image's ENTRYPOINT; empty for none
+    #[arg(long, value_name = "PROGRAM")]
+    pub entrypoint: Option<String>,
+    /// Set a variable inside (KEY alone: take it over from here)
+    #[arg(long, short, value_name = "KEY[=VALUE]")]
+    pub env: Vec<OsString>,
+    /// The signal that asks the command to end [default: the image's STOPSIGNAL]; for whoever stops it later
+    #[arg(long, value_name = "SIGNAL")]
+    pub stop_signal: Option<String>,
+    /// The hostname inside
+    #[arg(long, value_name = "NAME", default_value = "boxroom")]
+    pub hostname: String,
+    /// A user namespace of its own, or the host's [default: auto for an ordinary user, host for root]
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub userns: Option<UserNamespace>,
+    /// Put a small init in front of the command, which reaps and passes signals on
+    #[arg(long)]
+    pub init: bool,
+    /// By which calls the layers are stacked [default: the newer, where the kernel has them]
+    #[arg(long, value_enum, value_name = "WAY")]
+    pub stack_by: Option<Way>,
+    /// The image: a name, or the first digits of its digest
+    pub image: String,
+    /// The command and its arguments [default: the image's CMD]
+    #[arg(trailing_var_arg = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Runs the command in a container of the image.
+///
+/// # Errors
+/// The image isn't there or damaged, or the step of the launch that failed.
+pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
+    let id_mapped = geteuid().is_root() && options.userns == Some(UserNamespace::Auto);
+    if id_mapped && options.stack_by == Some(Way::Mount) {
+        let cause = "id-mapped layers have no path that mount(2) could be told";
+        bail!(Failure::said("--userns auto with --stack-by mount", cause, "leave one of them out"));
+    }
+    let store = Store::open()?;
+    // Until the container is written down nothing else says that its layers are needed.
+    let lease = store.lease()?;
+    let image = store.image(&options.image)?;
+    let layers = unpacked(&store, &image, k)?;
+    let config = image.config.config().clone().unwrap_or_default();
+    let rooms = rooms(&options, &config, &layers)?;
+    let workdir = workdir(&options, &config)?;
+    let (mut container, record) = store.create(&image, &options.image, options.name.as_deref())?;
+    if let Some(signal) = &options.stop_signal {
+        container.stop_signal = Some(signal.clone());
+    }
+    if let Some(signal) = &container.stop_signal {
+        signal_of(signal)?;
+    }
+    let running = store.running(&container)?;
+    drop(lease);
+    let keeps = container.name.is_some();
+    let root = Overlay {
+        beginning: store.root().into(),
+        lowers: image.layers.iter().map(|layer| layer.diff_id.hex().into()).collect(),
+        own: Path::new("containers").join(&container.id),
+        user_attributes: mapped::is_needed() || id_mapped,
+        id_mapped,
+        volatile: !keeps,
+        read_only: options.read_only,
+        way: options.stack_by,
+    };
+    // A kept one stays whatever happens from here; any other is on record until it is gone.
+    let record = if keeps {
+        record.forget()?;
+        None
+    } else {
+        Some(record)
+    };
+    let rooms = Rooms { rootfs: Some(store.folder_of(&container)), ..rooms };
+    // ANCHOR: launch
+    let ended = launch(rooms)
+        .and_then(|container| container.root(root).with(workdir.map(|path| WorkingDir { path })).run(k));
+    // ANCHOR_END: launch
+    drop(running);
+    if let Some(record) = record {
+        if mapped::is_needed() {
+            // What the command made belongs to ids that only the map can remove.
+            let words = ["discard".into(), container.id.clone().into()].to_vec();
+            let removed = mapped::run(words, k)?;
+            if removed.code != 0 {
+                bail!("container {} could not be removed: see above", container.id); // its record stays
+            }
+        } else {
+            store.discard(&container)?;
+        }
+        record.forget()?;
+    }
+    Ok(ended?)
+}
+
+/// The layers' folders; an ordinary user's are unpacked in the map.
+fn unpacked(store: &Store, image: &Image, k: &Kernel) -> Result<Vec<PathBuf>> {
+    let paths: Vec<PathBuf> = image.layers.iter().map(|layer| store.layer_path(&layer.diff_id)).collect();
+    if paths.is_empty() {
+        bail!("the image has no layers: there is no program in it that could be run");
+    }
+    if paths.iter().all(|path| path.is_dir()) {
+        return Ok(paths);
+    }
+    if mapped::is_needed() {
+        let words = ["unpack".into(), image.digest()?.to_string().into()].to_vec();
+        let ended = mapped::run(words, k)?;
+        if ended.code != 0 {
+            bail!("the image could not be unpacked: see above");
+        }
+        return Ok(paths);
+    }
+    store.unpack(image, &|_, _, _| {}).map(|(paths, _)| paths)
+}
+
+/// What chapter 02 is asked for: the image's words, and the command line's over them.
+fn rooms(options: &Options, config: &Config, layers: &[PathBuf]) -> Result<Rooms> {
+    let user = options.user.clone().or_else(|| config.user().clone()).unwrap_or_default();
+    let someone = passwd::find(layers, &user)?;
+    let mut env = config.env().clone().unwrap_or_default();
+    if !env.iter().any(|pair| pair.starts_with("HOME=")) {
+        set_variable(&mut env, &format!("HOME={}", someone.home.as_deref().unwrap_or("/")));
+    }
+    let env = env.into_iter().map(OsString::from).chain(options.env.iter().cloned()).collect();
+    Ok(Rooms {
+        rootfs: None,
+        hostname: options.hostname.clone(),
+        user: Some(User { uid: someone.uid, gid: someone.gid }),
+        userns: options.userns,
+        init: options.init,
+        only: None,
+        without: None,
+        boottime: 0,
+        env,
+        command: command(options, config)?,
+    })
+}
+
+/// ENTRYPOINT and then CMD, each replaced by what the command line says; another ENTRYPOINT makes the image's CMD
+/// void. As Docker has it.
+fn command(options: &Options, config: &Config) -> Result<Vec<OsString>> {
+    let words = |list: &Option<Vec<String>>| list.iter().flatten().map(OsString::from).collect::<Vec<_>>();
+    let entrypoint = match options.entrypoint.as_deref() {
+        Some("") => Vec::new(),
+        Some(program) => vec![program.into()],
+        None => words(config.entrypoint()),
+    };
+    let rest = match (&options.entrypoint, options.command.is_empty()) {
+        (_, false) => options.command.clone(),
+        (None, true) => words(config.cmd()),
+        (Some(_), true) => Vec::new(),
+    };
+    let all = [entrypoint, rest].concat();
+    if all.is_empty() {
+        bail!(Failure::said(
+            format!("run {}: no command", options.image),
+            "the image names neither CMD nor ENTRYPOINT",
+            format!("name one: run {} CMD [ARG...]", options.image),
+        ));
+    }
+    Ok(all)
+}
+
+fn workdir(options: &Options, config: &Config) -> Result<Option<String>> {
+    let path = options.workdir.clone().or_else(|| config.working_dir().clone()).unwrap_or_default();
+    match path.as_str() {
+        "" | "/" => Ok(None),
+        path if path.starts_with('/') => Ok(Some(path.into())),
+        path => bail!("working directory {path:?}: it begins with /"),
+    }
+}
+
+/// `SIGTERM`, `TERM`, `15`.
+fn signal_of(text: &str) -> Result<Signal> {
+    let number = text.parse::<i32>().ok().and_then(|number| Signal::try_from(number).ok());
+    let name = text.to_ascii_uppercase();
+    let name = if name.starts_with("SIG") { name } else { format!("SIG{name}") };
+    number
+        .or_else(|| name.parse().ok())
+        .with_context(|| format!("stop signal {text:?}: there is none of this name"))
+}
