@@ -10,9 +10,6 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// How long all checks of a chapter may take: many times what they do.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-
 /// How many processes a learner's program may have at once, beside those of the user: enough for every check.
 const PROCESSES: u64 = 400;
 
@@ -27,17 +24,17 @@ pub fn reason() -> Option<&'static str> {
     REASON.get().map(String::as_str)
 }
 
-/// Begins to watch: after [`PATIENCE`], or with a bomb of forks, everything that was started from here is killed, again
+/// Begins to watch: after `patience`, or with a bomb of forks, everything that was started from here is killed, again
 /// and again, until nothing starts any more.
-pub fn watch() {
+pub fn watch(patience: Duration) {
     let _ = nix::sys::prctl::set_child_subreaper(true);
     few_processes();
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + patience;
     let before = tasks();
     std::thread::spawn(move || {
         let why = loop {
             if Instant::now() >= end {
-                let seconds = PATIENCE.as_secs();
+                let seconds = patience.as_secs();
                 break format!("no end after {seconds} s: an endless loop, or a wait for nobody");
             }
             // The cheap look first: it counts the whole machine.

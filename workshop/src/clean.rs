@@ -14,6 +14,8 @@ use ch00_process::kernel::Kernel;
 use ch00_process::mechanism::Mechanism;
 use ch00_process::record::{self, Record};
 use ch03_cgroups::cgroup::Cgroup;
+use ch04_images::mapped;
+use ch04_images::own::Own;
 
 use crate::doctor::facts::Facts;
 use crate::ink::Ink;
@@ -39,6 +41,7 @@ pub fn run(out: &mut impl Write, ink: Ink, dry_run: bool) -> Result<ExitCode> {
         }
         match remove(orphan) {
             Ok(Gone::Removed) => writeln!(out, "{} {what} ({left})", ink.green("removed"))?,
+            Ok(Gone::InTheMap) => {}
             Ok(Gone::Already) => {
                 writeln!(out, "{} {what}: gone already, its record removed", ink.green("removed"))?
             }
@@ -68,6 +71,7 @@ fn shown(orphan: &Record) -> String {
 
 enum Gone {
     Removed,
+    InTheMap,
     Already,
 }
 
@@ -75,6 +79,7 @@ fn remove(orphan: Record) -> Result<Gone> {
     let gone = match orphan.kind.as_str() {
         "directory" => directory(Path::new(&orphan.what))?,
         Cgroup::NAME => group(&orphan)?,
+        Own::NAME => container(&orphan.what)?,
         kind => bail!("this boxroom doesn't know how to remove a {kind}; a newer one left it"),
     };
     orphan.forget()?;
@@ -94,6 +99,15 @@ fn group(orphan: &Record) -> Result<Gone> {
     Ok(if there { Gone::Removed } else { Gone::Already })
 }
 
+/// A container's own folder, the way that its launch takes at the end.
+fn container(folder: &str) -> Result<Gone> {
+    if !Path::new(folder).exists() {
+        return Ok(Gone::Already);
+    }
+    Own::cleanup(&Kernel::new(Process::Host, None), folder).map_err(|failure| anyhow!("{failure}"))?;
+    Ok(Gone::Removed)
+}
+
 /// Removes a directory that a record names. The name comes from a file, so it is looked at twice.
 fn directory(path: &Path) -> Result<Gone> {
     if !path.is_absolute() || path.components().count() < 3 {
@@ -110,7 +124,18 @@ fn directory(path: &Path) -> Result<Gone> {
     if let Some(mount) = Facts::read().mounts.iter().find(|mount| mount.point.starts_with(path)) {
         bail!("something is mounted at {}; umount it first", mount.point.display());
     }
-    fs::remove_dir_all(path)?;
+    match fs::remove_dir_all(path) {
+        // What an ordinary user's container made belongs to ids that only somebody in the same map may touch.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied && mapped::is_needed() => {
+            // It says itself what it has removed: this one, and whatever else was left.
+            let _ = mapped::run(vec!["clean".into()], &Kernel::new(Process::Host, None))?;
+            if path.exists() {
+                bail!("in the map it could not be removed either: see above")
+            }
+            return Ok(Gone::InTheMap);
+        }
+        other => other?,
+    }
     Ok(Gone::Removed)
 }
 

@@ -168,6 +168,20 @@ impl Call<'_> {
         })
     }
 
+    /// `mount("overlay", target, "overlay", flags, options)`: layers as one tree, the way that every kernel has. The
+    /// options are at most a page. mount(2).
+    ///
+    /// # Errors
+    /// EINVAL: an option, or what is no directory that overlayfs can use. ENOENT: a layer isn't there.
+    pub fn mount_overlay(self, target: &Path, flags: MsFlags, options: &str) -> Result<()> {
+        let kind = Some("overlay");
+        self.plain(nix::mount::mount(kind, target, kind, flags, Some(options)), || {
+            let names: Vec<_> = flags.iter_names().map(|(name, _)| name).collect();
+            let shown = if names.is_empty() { "0".into() } else { names.join("|") };
+            format!("mount(\"overlay\", {target:?}, \"overlay\", {shown}, {options:?})")
+        })
+    }
+
     /// `mount_setattr(MOUNT_ATTR_IDMAP)`: the mount shows its files as the user namespace counts, and is
     /// private (the copy of a shared mount is shared, and could not be pivoted to). 5.12.
     ///

@@ -1,0 +1,202 @@
+//! What a container has of its own: a folder with what it changes (`upper`), overlayfs's workshop (`work`), and which
+//! layers are below. On record before it is made.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use ch00_process::failure::Failure;
+use nix::fcntl::{Flock, FlockArg};
+use oci_spec::image::{Descriptor, MediaType};
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::layers::remove_tree;
+use crate::store::image::Image;
+use crate::store::{Store, json, write_whole};
+
+/// `config.json` of a container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Container {
+    /// Twelve random digits.
+    pub id: String,
+    /// What people call it, where it is kept.
+    pub name: Option<String>,
+    /// The image's name as it was asked for.
+    pub image: String,
+    /// The image's manifest.
+    pub manifest: String,
+    /// The diff_ids of the layers, the lowest first.
+    pub layers: Vec<String>,
+    /// The signal that asks the command to end, where the image names one.
+    pub stop_signal: Option<String>,
+}
+
+impl Store {
+    /// A new container of this image, which is nowhere yet.
+    ///
+    /// # Errors
+    /// The name is no name.
+    pub fn conceive(&self, image: &Image, asked: &str, name: Option<&str>) -> Result<Container> {
+        if let Some(name) = name {
+            let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+            if !name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+                || !name.bytes().all(good)
+            {
+                bail!("--name {name:?}: letters, digits, _ . - and no _ . - at its beginning");
+            }
+        }
+        Ok(Container {
+            id: random()?,
+            name: name.map(Into::into),
+            image: asked.into(),
+            manifest: image.digest()?.to_string(),
+            layers: image.layers.iter().map(|layer| layer.diff_id.to_string()).collect(),
+            stop_signal: image.config.config().as_ref().and_then(|config| config.stop_signal().clone()),
+        })
+    }
+
+    /// That nobody else has its name, as long as what is returned lives.
+    ///
+    /// # Errors
+    /// Somebody has.
+    pub(crate) fn free_name(&self, container: &Container) -> Result<Option<Flock<File>>> {
+        let Some(name) = &container.name else { return Ok(None) };
+        let lock = self.lock("containers.lock", FlockArg::LockExclusive)?;
+        if self.list()?.iter().any(|other| other.name.as_ref() == Some(name)) {
+            let hint = format!("remove {name}, or choose another name");
+            return Err(
+                Failure::said(format!("--name {name}"), "a kept container has that name", hint).into()
+            );
+        }
+        Ok(Some(lock))
+    }
+
+    /// `config.json`, as a whole: from here on it is a container.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub(crate) fn write_down(&self, container: &Container, keeps: bool) -> Result<()> {
+        let (place, bytes) = (self.folder_of(container).join("config.json"), json(container)?);
+        if keeps {
+            return write_whole(&self.beside(), &place, &bytes);
+        }
+        // Nobody misses it after a power cut, and two flushes of the disk are most of a start.
+        fs::write(&place, bytes).with_context(|| place.display().to_string())
+    }
+
+    /// Where a container is.
+    #[must_use]
+    pub fn folder_of(&self, container: &Container) -> PathBuf {
+        self.containers().join(&container.id)
+    }
+
+    /// The containers that are whole.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn list(&self) -> Result<Vec<Container>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(self.containers())? {
+            let Ok(bytes) = fs::read(entry?.path().join("config.json")) else { continue };
+            if let Ok(container) = serde_json::from_slice::<Container>(&bytes) {
+                found.push(container);
+            }
+        }
+        found.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        Ok(found)
+    }
+
+    /// The container of this name, or whose id begins so.
+    ///
+    /// # Errors
+    /// There is none, or several.
+    pub fn container(&self, text: &str) -> Result<Container> {
+        let all = self.list()?;
+        if let Some(named) = all.iter().find(|container| container.name.as_deref() == Some(text)) {
+            return Ok(named.clone());
+        }
+        let mut fits = all.into_iter().filter(|container| !text.is_empty() && container.id.starts_with(text));
+        match (fits.next(), fits.next()) {
+            (Some(one), None) => Ok(one),
+            (Some(_), Some(_)) => bail!("container {text}: several ids begin so; write more of it"),
+            (None, _) => Err(Failure::said(
+                format!("container {text}: there is none of this name"),
+                "it was never there, or was not kept: run removes a container without --name at its end",
+                "run --name NAME keeps one",
+            )
+            .into()),
+        }
+    }
+
+    /// Says that the container runs, as long as what is returned lives.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn running(&self, container: &Container) -> Result<Flock<File>> {
+        let file = File::open(self.folder_of(container).join("config.json"))?;
+        Flock::lock(file, FlockArg::LockShared).map_err(|(_, errno)| errno).context("flock(config.json)")
+    }
+
+    /// That nobody runs it, as long as what is returned lives.
+    ///
+    /// # Errors
+    /// Somebody does.
+    pub fn at_rest(&self, container: &Container) -> Result<Flock<File>> {
+        let file = File::open(self.folder_of(container).join("config.json"))?;
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
+            let cause = "overlayfs must not be changed from below while it is mounted";
+            let what = format!("container {} is running", container.name.as_ref().unwrap_or(&container.id));
+            Failure::said(what, cause, "wait for its end, or end it").into()
+        })
+    }
+
+    /// Removes a container.
+    ///
+    /// # Errors
+    /// It is running, or as the kernel says.
+    pub fn discard(&self, container: &Container) -> Result<()> {
+        let _rest = self.at_rest(container)?;
+        let folder = self.folder_of(container);
+        // Without its config it is no container any more, whatever happens to the rest.
+        let _ = fs::remove_file(folder.join("config.json"));
+        remove_tree(&folder).with_context(|| folder.display().to_string())
+    }
+
+    /// The manifest that a container came from: it stays as long as the container, whatever happens to the name.
+    ///
+    /// # Errors
+    /// Its config was damaged, or the blob is gone.
+    pub fn manifest_of(&self, container: &Container) -> Result<Descriptor> {
+        let digest: Digest = container.manifest.parse().map_err(|why: String| anyhow::anyhow!(why))?;
+        let size = fs::metadata(self.blob_path(&digest)).with_context(|| format!("image {digest}"))?.len();
+        crate::build::descriptor(MediaType::ImageManifest, &digest, size)
+    }
+
+    pub(crate) fn layers_of_containers(&self) -> Result<HashSet<Digest>> {
+        let all = self.list()?;
+        Ok(all.iter().flat_map(|container| &container.layers).filter_map(|text| text.parse().ok()).collect())
+    }
+}
+
+impl Container {
+    /// The folders of its layers, the lowest first.
+    ///
+    /// # Errors
+    /// Its config was damaged.
+    pub fn layer_paths(&self, store: &Store) -> Result<Vec<PathBuf>> {
+        let path = |text: &String| {
+            let diff_id: Digest = text.parse().map_err(|why: String| anyhow::anyhow!(why))?;
+            Ok(store.layer_path(&diff_id))
+        };
+        self.layers.iter().map(path).collect()
+    }
+}
+
+fn random() -> Result<String> {
+    let mut bytes = [0_u8; 6];
+    File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

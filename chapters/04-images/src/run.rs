@@ -1,0 +1,283 @@
+//! A container from an image: chapter 03's list, with a stack of layers in the root's slot.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use ch00_process::failure::Failure;
+use ch00_process::kernel::{self, Kernel};
+use ch00_process::launch::Launch;
+use ch00_process::mechanism::{Chain, Root};
+use ch00_process::wait::Ended;
+use ch02_namespaces::only::Rooms as Only;
+use ch02_namespaces::run::{Options as Rooms, UserNamespace};
+use ch02_namespaces::seal::User;
+use ch02_namespaces::time::parse_span;
+use ch03_cgroups::cgroup::parse_name;
+use ch03_cgroups::limits::Limits;
+use ch03_cgroups::run as below;
+use clap::Args;
+use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
+use oci_spec::image::Config;
+
+use crate::change::set_variable;
+use crate::container::Container;
+use crate::import;
+use crate::mapped;
+use crate::overlay::{Overlay, Way};
+use crate::own::{Own, failure};
+use crate::passwd;
+use crate::store::Store;
+use crate::store::image::Image;
+use crate::workdir::WorkingDir;
+
+/// What the image of chapter 01's base is called.
+const BASE: &str = "base";
+
+/// What the command line may say: chapter 03's words but for --rootfs, in whose place there is an image.
+#[derive(Debug, Args)]
+#[group(id = "moulded")]
+pub struct Options {
+    /// How much it may use
+    #[command(flatten)]
+    pub limits: Limits,
+    /// Keep the container under this name when it ends, for diff, commit and export; its group is called by its id
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    pub name: Option<String>,
+    /// Remove the container at its end; the default without --name
+    #[arg(long)]
+    pub rm: bool,
+    /// The group below which its group is made, from the top of the hierarchy
+    #[arg(long, value_name = "PATH")]
+    pub cgroup_parent: Option<PathBuf>,
+    /// No group of its own: it is in the group of whoever starts it
+    #[arg(long, conflicts_with = "cgroup_parent")]
+    pub no_group: bool,
+    /// Nothing of the root can be written
+    #[arg(long)]
+    pub read_only: bool,
+    /// Who the command is, by name or number [default: the image's USER]
+    #[arg(long, short, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+    /// Where the command stands [default: the image's WORKDIR]
+    #[arg(long, short, value_name = "DIR")]
+    pub workdir: Option<String>,
+    /// What is run in place of the image's ENTRYPOINT; empty for none
+    #[arg(long, value_name = "PROGRAM")]
+    pub entrypoint: Option<String>,
+    /// Set a variable inside (KEY alone: take it over from here)
+    #[arg(long, short, value_name = "KEY[=VALUE]")]
+    pub env: Vec<OsString>,
+    /// The signal that asks the command to end [default: the image's STOPSIGNAL]; for whoever stops it later
+    #[arg(long, value_name = "SIGNAL")]
+    pub stop_signal: Option<String>,
+    /// The hostname inside
+    #[arg(long, value_name = "NAME", default_value = "boxroom")]
+    pub hostname: String,
+    /// A user namespace of its own, or the host's [default: auto for an ordinary user, host for root]
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub userns: Option<UserNamespace>,
+    /// Put a small init in front of the command, which reaps and passes signals on
+    #[arg(long)]
+    pub init: bool,
+    /// Only these namespaces: mnt,pid,uts,ipc,net,user,cgroup,time; mnt is needed for the image
+    #[arg(long, value_name = "LIST")]
+    pub only: Option<Only>,
+    /// How much longer the machine shall seem to have been up (90s, 12h, 10y)
+    #[arg(long, value_name = "SPAN", value_parser = parse_span, default_value = "0", hide_default_value = true)]
+    pub boottime: u64,
+    /// By which calls the layers are stacked [default: the newer, where the kernel has them]
+    #[arg(long, value_enum, value_name = "WAY")]
+    pub stack_by: Option<Way>,
+    /// The container that is there already and shall be stood in again; no word of the command line
+    #[arg(skip)]
+    pub standing_in: Option<Container>,
+    /// The image: a name, or the first digits of its digest
+    pub image: String,
+    /// The command and its arguments [default: the image's CMD]
+    #[arg(trailing_var_arg = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Runs the command in a container of the image.
+///
+/// # Errors
+/// The image isn't there or damaged, or the step of the launch that failed.
+pub fn run(options: Options, k: &Kernel) -> kernel::Result<Ended> {
+    launch(options, k)?.run(k)
+}
+
+/// The launch itself, not begun yet: a later chapter adds its own to the list. What isn't unpacked yet of the image is
+/// unpacked here.
+///
+/// # Errors
+/// The image isn't there or damaged; what the options ask for makes no sense, or this user can't have it.
+pub fn launch(options: Options, k: &Kernel) -> kernel::Result<Launch<impl Chain + use<>, impl Root + use<>>> {
+    let Settled { below, root, own, workdir } = settle(options, k).map_err(failure)?;
+    // ANCHOR: launch
+    let launch = below::launch(below)?.root(root).with(own).with(workdir.map(|path| WorkingDir { path }));
+    // ANCHOR_END: launch
+    Ok(launch)
+}
+
+/// What the launch is made of.
+struct Settled {
+    below: below::Options,
+    root: Overlay,
+    own: Own,
+    workdir: Option<String>,
+}
+
+/// From the words of the image and of the command line to what will be done.
+fn settle(options: Options, k: &Kernel) -> Result<Settled> {
+    options.limits.check()?; // before anything is made
+    let id_mapped = geteuid().is_root() && options.userns == Some(UserNamespace::Auto);
+    if id_mapped && options.stack_by == Some(Way::Mount) {
+        let cause = "id-mapped layers have no path that mount(2) could be told";
+        bail!(Failure::said("--userns auto with --stack-by mount", cause, "leave one of them out"));
+    }
+    let store = Store::open()?;
+    let lease = store.lease()?;
+    let image = match &options.standing_in {
+        Some(container) => store.image_of(&store.manifest_of(container)?)?,
+        None => found(&store, &options.image, k)?,
+    };
+    let layers = unpacked(&store, &image, k)?;
+    let config = image.config.config().clone().unwrap_or_default();
+    let rooms = rooms(&options, &config, &layers)?;
+    let workdir = workdir(&options, &config)?;
+    let is_made = options.standing_in.is_some();
+    let mut container = match options.standing_in {
+        Some(container) => container,
+        None => store.conceive(&image, &options.image, options.name.as_deref())?,
+    };
+    container.stop_signal = options.stop_signal.or(container.stop_signal);
+    if let Some(signal) = &container.stop_signal {
+        signal_of(signal)?;
+    }
+    let keeps = is_made || (container.name.is_some() && !options.rm);
+    let root = Overlay {
+        beginning: store.root().into(),
+        lowers: image.layers.iter().map(|layer| layer.diff_id.hex().into()).collect(),
+        own: Path::new("containers").join(&container.id),
+        user_attributes: mapped::is_needed() || id_mapped,
+        id_mapped,
+        volatile: !keeps,
+        read_only: options.read_only,
+        way: options.stack_by,
+    };
+    let below = below::Options {
+        limits: options.limits,
+        // Names are one store's own, groups the whole machine's: so the group is called by the id, as Docker does.
+        name: (!options.no_group).then(|| container.id.clone()),
+        cgroup_parent: options.cgroup_parent,
+        no_group: options.no_group,
+        // A folder that is there; the stack takes its place.
+        below: Rooms { rootfs: Some(store.root().into()), ..rooms },
+    };
+    let own = Own { store, container, is_made, keeps, lease: Some(lease), running: None };
+    Ok(Settled { below, root, own, workdir })
+}
+
+/// The image of this name. `base`, chapter 01's system, is made where it isn't there yet: so the first container needs
+/// nothing from anywhere.
+fn found(store: &Store, name: &str, k: &Kernel) -> Result<Image> {
+    if name == BASE && store.find(name).is_err() {
+        if mapped::is_needed() {
+            let ended = mapped::ask("base", name, k)?;
+            if ended.code != 0 {
+                bail!("the base could not be made an image: see above");
+            }
+        } else {
+            import::base(store, &name.parse().map_err(|why: String| anyhow::anyhow!(why))?)?;
+        }
+    }
+    store.image(name)
+}
+
+/// The layers' folders; an ordinary user's are unpacked in the map.
+fn unpacked(store: &Store, image: &Image, k: &Kernel) -> Result<Vec<PathBuf>> {
+    let paths: Vec<PathBuf> = image.layers.iter().map(|layer| store.layer_path(&layer.diff_id)).collect();
+    if paths.is_empty() {
+        bail!("the image has no layers: there is no program in it that could be run");
+    }
+    if paths.iter().all(|path| path.is_dir()) {
+        return Ok(paths);
+    }
+    if mapped::is_needed() {
+        let ended = mapped::ask("unpack", &image.digest()?.to_string(), k)?;
+        if ended.code != 0 {
+            bail!("the image could not be unpacked: see above");
+        }
+        return Ok(paths);
+    }
+    store.unpack(image, &|_, _, _| {}).map(|(paths, _)| paths)
+}
+
+/// What chapter 02 is asked for: the image's words, and the command line's over them.
+fn rooms(options: &Options, config: &Config, layers: &[PathBuf]) -> Result<Rooms> {
+    let user = options.user.clone().or_else(|| config.user().clone()).unwrap_or_default();
+    let someone = passwd::find(layers, &user)?;
+    let mut env = config.env().clone().unwrap_or_default();
+    if !env.iter().any(|pair| pair.starts_with("HOME=")) {
+        set_variable(&mut env, &format!("HOME={}", someone.home.as_deref().unwrap_or("/")));
+    }
+    let env = env.into_iter().map(OsString::from).chain(options.env.iter().cloned()).collect();
+    Ok(Rooms {
+        rootfs: None,
+        hostname: options.hostname.clone(),
+        user: Some(User { uid: someone.uid, gid: someone.gid }),
+        userns: options.userns,
+        init: options.init,
+        only: options.only,
+        without: None,
+        boottime: options.boottime,
+        env,
+        command: command(options, config)?,
+    })
+}
+
+/// ENTRYPOINT and then CMD, each replaced by what the command line says; another ENTRYPOINT makes the image's CMD
+/// void. As Docker has it.
+fn command(options: &Options, config: &Config) -> Result<Vec<OsString>> {
+    let words = |list: &Option<Vec<String>>| list.iter().flatten().map(OsString::from).collect::<Vec<_>>();
+    let entrypoint = match options.entrypoint.as_deref() {
+        Some("") => Vec::new(),
+        Some(program) => vec![program.into()],
+        None => words(config.entrypoint()),
+    };
+    let rest = match (&options.entrypoint, options.command.is_empty()) {
+        (_, false) => options.command.clone(),
+        (None, true) => words(config.cmd()),
+        (Some(_), true) => Vec::new(),
+    };
+    let all = [entrypoint, rest].concat();
+    if all.is_empty() {
+        bail!(Failure::said(
+            format!("run {}: no command", options.image),
+            "the image names neither CMD nor ENTRYPOINT",
+            format!("name one: run {} CMD [ARG...]", options.image),
+        ));
+    }
+    Ok(all)
+}
+
+fn workdir(options: &Options, config: &Config) -> Result<Option<String>> {
+    let path = options.workdir.clone().or_else(|| config.working_dir().clone()).unwrap_or_default();
+    match path.as_str() {
+        "" | "/" => Ok(None),
+        path if path.starts_with('/') => Ok(Some(path.into())),
+        path => bail!("working directory {path:?}: it begins with /"),
+    }
+}
+
+/// `SIGTERM`, `TERM`, `15`.
+fn signal_of(text: &str) -> Result<Signal> {
+    let number = text.parse::<i32>().ok().and_then(|number| Signal::try_from(number).ok());
+    let name = text.to_ascii_uppercase();
+    let name = if name.starts_with("SIG") { name } else { format!("SIG{name}") };
+    number
+        .or_else(|| name.parse().ok())
+        .with_context(|| format!("stop signal {text:?}: there is none of this name"))
+}
