@@ -89,6 +89,17 @@ impl Call<'_> {
         })
     }
 
+    /// `open_tree(OPEN_TREE_CLONE)`: a copy of the one mount at `path`, without those below it. 5.2.
+    ///
+    /// # Errors
+    /// As [`Call::open_tree`]. EINVAL: mounts below it are locked, and would show what they hide.
+    pub fn open_tree_alone(self, path: &Path) -> Result<OwnedFd> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        self.number(open_tree(CWD, path, flags).map_err(errno), number, || {
+            format!("open_tree(AT_FDCWD, {path:?}, OPEN_TREE_CLONE)")
+        })
+    }
+
     /// `move_mount(tree, "", AT_FDCWD, path)`: attaches a mount that is attached nowhere. 5.2.
     ///
     /// # Errors
@@ -193,6 +204,34 @@ impl Call<'_> {
                 "mount_setattr({}, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {{attr_set=MOUNT_ATTR_IDMAP, propagation=MS_PRIVATE, userns_fd={}}})",
                 super::fd(tree),
                 super::fd(userns)
+            )
+        })
+    }
+
+    /// `mount_setattr(attr_set=MOUNT_ATTR_RDONLY)`: nothing is written through this mount, or with `recursive` through
+    /// any mount of the tree. 5.12.
+    ///
+    /// # Errors
+    /// EINVAL: not the root of a mount.
+    pub fn mount_setattr_read_only(self, tree: BorrowedFd<'_>, recursive: bool) -> Result<()> {
+        self.read_only(tree, recursive, true)
+    }
+
+    /// `mount_setattr(attr_clr=MOUNT_ATTR_RDONLY)`: this mount may be written through again. 5.12.
+    ///
+    /// # Errors
+    /// EPERM: the flag is locked by the user namespace above.
+    pub fn mount_setattr_writable(self, mount: BorrowedFd<'_>) -> Result<()> {
+        self.read_only(mount, false, false)
+    }
+
+    fn read_only(self, tree: BorrowedFd<'_>, recursive: bool, on: bool) -> Result<()> {
+        self.plain(raw::mount_setattr_read_only(tree, recursive, on), || {
+            let (how, which) =
+                (if recursive { "|AT_RECURSIVE" } else { "" }, if on { "attr_set" } else { "attr_clr" });
+            format!(
+                "mount_setattr({}, \"\", AT_EMPTY_PATH{how}, {{{which}=MOUNT_ATTR_RDONLY}})",
+                super::fd(tree)
             )
         })
     }
