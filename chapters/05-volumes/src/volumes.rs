@@ -69,17 +69,19 @@ impl Mechanism for Volumes {
                 Source::Bind(path) if is_missing(path) => return Err(request::missing(path)),
                 Source::Bind(_) | Source::Tmpfs(_) => continue,
             };
-            let user = User { container: &self.container, target: &request.target };
+            let goes = name.is_none() && !self.keeps;
+            let container = (!goes).then_some(self.container.as_str());
+            let user = User { container, target: &request.target };
+            let is_anonymous = name.is_none();
             let name = match name {
                 Some(name) => name.clone(),
                 None => self.store.of_user(&user).map_err(failure)?.map_or_else(volume::new_name, Ok)?,
             };
-            if let (Source::Volume(None), false) = (&request.source, self.keeps) {
+            if goes {
                 let folder = self.store.folder(&name).display().to_string();
                 let note = k.why("nobody knows its name: it goes with the container, whoever removes that");
                 birth.leaves(note.record(Self::NAME, &folder)?);
             }
-            let is_anonymous = matches!(request.source, Source::Volume(None));
             let seed = request.copies.then_some((&self.seed, k));
             self.held.push(self.store.hold(&name, is_anonymous, &user, seed).map_err(failure)?);
         }
@@ -126,7 +128,7 @@ impl Mechanism for Volumes {
     /// Comes after `/proc`, `/sys` and `/dev` are in their places, and before anything is given up.
     fn enter(&self, k: &Kernel, opened: Vec<OwnedFd>) -> Result<()> {
         let root = k.why("the new root").open(Path::new("/"), OFlag::O_PATH | OFlag::O_DIRECTORY)?;
-        for (request, mount) in self.requests.iter().zip(opened) {
+        for (n, (request, mount)) in self.requests.iter().zip(&opened).enumerate() {
             let kind = k.why("is it a directory or a file that is mounted?");
             let is_directory = kind.is_directory(mount.as_fd())?;
             let find = || target::find(k, root.as_fd(), &request.target, is_directory);
@@ -140,7 +142,14 @@ impl Mechanism for Volumes {
                 }
                 other => other?,
             };
-            attach(k, &mount, &place)?;
+            if let Some(other) = same(k, &place, &opened[..n])? {
+                return Err(k.refuse(
+                    format!("Duplicate mount point: {} and {}", self.requests[other].target, request.target),
+                    "a symlink in the image makes them one place, and the second would hide the first",
+                    "one mount for both; an image's VOLUME is replaced by a mount of the same name",
+                ));
+            }
+            attach(k, mount, &place)?;
         }
         Ok(())
     }
@@ -194,6 +203,21 @@ fn attach(k: &Kernel, mount: &OwnedFd, place: &OwnedFd) -> Result<()> {
     )
     .move_mount_onto(mount.as_fd(), place.as_fd())
     // ANCHOR_END: task-attach
+}
+
+/// Which of the mounts so far stands at this place already.
+fn same(k: &Kernel, place: &OwnedFd, mounts: &[OwnedFd]) -> Result<Option<usize>> {
+    let number = |file: &OwnedFd| k.why("has something been mounted here already?").file_id(file.as_fd());
+    if mounts.is_empty() {
+        return Ok(None);
+    }
+    let here = number(place)?;
+    for (n, mount) in mounts.iter().enumerate() {
+        if number(mount)? == here {
+            return Ok(Some(n));
+        }
+    }
+    Ok(None)
 }
 
 fn new_tmpfs(k: &Kernel, tmpfs: &Tmpfs) -> Result<OwnedFd> {

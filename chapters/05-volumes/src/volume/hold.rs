@@ -27,8 +27,8 @@ pub struct Held {
 /// The container that has it.
 #[derive(Debug, Clone, Copy)]
 pub struct User<'a> {
-    /// Its id.
-    pub container: &'a str,
+    /// Its id; none where the volume goes with it, and nobody has to be told.
+    pub container: Option<&'a str>,
     /// Where it has the volume.
     pub target: &'a str,
 }
@@ -93,7 +93,8 @@ impl Store {
     /// # Errors
     /// The disk is full.
     pub fn used_by(&self, name: &str, user: &User<'_>) -> Result<()> {
-        let path = self.folder(name).join("users").join(user.container);
+        let Some(container) = user.container else { return Ok(()) };
+        let path = self.folder(name).join("users").join(container);
         fs::write(&path, user.target).with_context(|| path.display().to_string())
     }
 
@@ -122,8 +123,9 @@ impl Store {
     /// # Errors
     /// The folder can't be read.
     pub fn of_user(&self, user: &User<'_>) -> Result<Option<String>> {
+        let Some(container) = user.container else { return Ok(None) };
         let has = |volume: &Volume| {
-            let note = self.folder(&volume.name).join("users").join(user.container);
+            let note = self.folder(&volume.name).join("users").join(container);
             volume.anonymous && fs::read_to_string(note).is_ok_and(|target| target == user.target)
         };
         Ok(self.list()?.into_iter().find(has).map(|volume| volume.name))

@@ -77,6 +77,19 @@ impl Call<'_> {
         )
     }
 
+    /// `fstat`: which file it is, by its file system and its number in it. stat(2).
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn file_id(self, file: BorrowedFd<'_>) -> Result<(u64, u64)> {
+        let answer = nix::sys::stat::fstat(file).map(|seen| (seen.st_dev, seen.st_ino));
+        self.done(
+            answer,
+            |(device, number)| format!("device {device}, inode {number}"),
+            || format!("fstat({})", super::fd(file)),
+        )
+    }
+
     /// `fstatfs`: the number of the file system that it is in. statfs(2) has the list.
     ///
     /// # Errors
