@@ -15,6 +15,7 @@
 //! - [`verb`]: `volume create|ls|inspect|rm|prune|export|import`
 //! - [`mapped`]: an ordinary user's volumes, by way of the map
 
+pub mod by_path;
 pub mod mapped;
 pub mod request;
 pub mod run;

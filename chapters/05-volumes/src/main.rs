@@ -30,6 +30,9 @@ enum Verb {
         /// Run as root, by sudo
         #[arg(long)]
         root: bool,
+        /// Mount by paths, before the root is switched, as engines did until 2021: to be attacked
+        #[arg(long, hide = true)]
+        by_path: bool,
         #[command(flatten)]
         watch: Watch,
         #[command(flatten)]
@@ -49,8 +52,9 @@ fn main() -> ExitCode {
         Err(code) => return code.into(),
     };
     match cli.verb {
-        Verb::Run { root, watch, options } => {
-            keyboard::tell_end("ch05-volumes", start(root, watch, *options), &mut io::stderr()).into()
+        Verb::Run { root, by_path, watch, options } => {
+            keyboard::tell_end("ch05-volumes", start(root, by_path, watch, *options), &mut io::stderr())
+                .into()
         }
         Verb::Volume(verb) if is_needed() && verb::touches_files(&verb) => {
             let words: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -61,12 +65,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(root: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {
+fn start(root: bool, by_path: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {
     if root {
         as_root::become_root()?;
     }
     let k = watch.kernel(Box::new(io::stderr()))?;
-    run::run(options, &k)
+    if by_path { run::run_by_path(options, &k) } else { run::run(options, &k) }
 }
 
 fn say(text: &str, notes: &[String]) -> Result<()> {

@@ -14,6 +14,7 @@ use ch04_images::workdir::WorkingDir;
 use clap::Args;
 use nix::unistd::geteuid;
 
+use crate::by_path::{self, ByPath};
 use crate::request::{self, Request};
 use crate::volume::Store;
 use crate::volume::seed::Seed;
@@ -76,6 +77,20 @@ pub fn launch(options: Options, k: &Kernel) -> Result<Launch<impl Chain + use<>,
     Ok(below::launch(below, k)?.with(volumes).with(workdir.map(|path| WorkingDir { path })))
 }
 // ANCHOR_END: launch
+
+/// The same, mounted by paths before the root is switched: to be attacked.
+///
+/// # Errors
+/// The step that failed.
+pub fn run_by_path(options: Options, k: &Kernel) -> Result<Ended> {
+    let Options { mounts, mut below } = options;
+    let mut volumes = volumes(&mounts, &mut below)?;
+    let paths = by_path::paths(&volumes.store, &volumes.requests)?;
+    let rootfs = Images::open().map_err(failure)?.containers().join(&volumes.container);
+    volumes.elsewhere = true;
+    let launch = below::launch(below, k)?.with(volumes);
+    launch.map_root(|root| ByPath { root, rootfs, mounts: paths }).run(k)
+}
 
 /// What is asked for, looked at as far as it can be before anything is made.
 fn volumes(mounts: &Mounts, below: &mut below::Options) -> Result<Volumes> {

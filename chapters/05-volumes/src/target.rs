@@ -54,49 +54,82 @@ fn resolve(k: &Kernel, root: BorrowedFd<'_>, inside: &Path) -> Result<OwnedFd> {
 }
 // ANCHOR_END: resolve
 
-// ANCHOR: make
-/// Makes what is missing, each part in the descriptor of the one before.
+/// Makes what is missing, each part in the descriptor of the one before. What a symlink names and isn't there is made where
+/// it points, as seen from inside.
 fn make(k: &Kernel, root: BorrowedFd<'_>, inside: &Path, is_directory: bool) -> Result<OwnedFd> {
+    let mut path = inside.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        match walk(k, root, &path, is_directory)? {
+            Walked::To(place) => return Ok(place),
+            Walked::ToLink(onward) => path = onward,
+        }
+    }
+    let cause = "symlinks in the image lead from one to the next";
+    Err(k.refuse(format!("/{}: more than {MOST_LINKS} symlinks", inside.display()), cause, "another target"))
+}
+
+/// As many as the kernel follows. path_resolution(7).
+const MOST_LINKS: usize = 40;
+
+enum Walked {
+    To(OwnedFd),
+    /// There is a symlink to nothing on the way: this is where the way goes on.
+    ToLink(PathBuf),
+}
+
+// ANCHOR: walk
+fn walk(k: &Kernel, root: BorrowedFd<'_>, inside: &Path, is_directory: bool) -> Result<Walked> {
     let mut so_far = PathBuf::new();
     let mut folder = resolve(k, root, Path::new("."))?;
     let mut parts = inside.iter().peekable();
     while let Some(part) = parts.next() {
+        let before = so_far.clone();
         so_far.push(part);
-        let found = match resolve(k, root, &so_far) {
+        folder = match resolve(k, root, &so_far) {
             Err(failure) if failure.errno() == Errno::ENOENT => {
                 let name = part.to_string_lossy();
-                // ANCHOR: task-make
-                if parts.peek().is_some() || is_directory {
-                    k.why("the image lacks it: made in the folder that was found, whatever its name leads to by now")
-                        .mkdirat(folder.as_fd(), &name, 0o755)
-                        .map_err(|failure| unmade(failure, &so_far))?;
-                } else {
-                    k.why("a file is to be mounted: an empty one is what it is mounted onto")
-                        .create_file_at(folder.as_fd(), &name)
-                        .map_err(|failure| unmade(failure, &so_far))?;
+                let made = one(k, folder.as_fd(), &name, parts.peek().is_some() || is_directory);
+                match made {
+                    Err(failure) if failure.errno() == Errno::EEXIST => {
+                        let link =
+                            k.why("a symlink to nothing: as text, and looked for from the new root on");
+                        let link = link.readlinkat(folder.as_fd(), &name)?;
+                        let onward = before.join(link).join(parts.collect::<PathBuf>());
+                        return Ok(Walked::ToLink(onward.strip_prefix("/").unwrap_or(&onward).into()));
+                    }
+                    other => other.map_err(|failure| unmade(failure, &so_far))?,
                 }
-                k.why("what was just made, and no symlink that somebody put in its place").open_in_root(
-                    folder.as_fd(),
-                    Path::new(part),
-                    OFlag::O_PATH,
-                )?
-                // ANCHOR_END: task-make
             }
             other => other.map_err(|failure| unreachable(failure, &so_far.to_string_lossy()))?,
         };
-        folder = found;
     }
-    Ok(folder)
+    Ok(Walked::To(folder))
+}
+// ANCHOR_END: walk
+
+// ANCHOR: make
+/// One part of the way, in the folder before it.
+fn one(k: &Kernel, folder: BorrowedFd<'_>, name: &str, is_directory: bool) -> Result<OwnedFd> {
+    // ANCHOR: task-make
+    if is_directory {
+        k.why("the image lacks it: made in the folder that was found, whatever its name leads to by now")
+            .mkdirat(folder, name, 0o755)?;
+    } else {
+        k.why("a file is to be mounted: an empty one is what it is mounted onto")
+            .create_file_at(folder, name)?;
+    }
+    k.why("what was just made, and no symlink that somebody put in its place").open_in_root(
+        folder,
+        Path::new(name),
+        OFlag::O_PATH,
+    )
+    // ANCHOR_END: task-make
 }
 // ANCHOR_END: make
 
 fn unmade(failure: Failure, so_far: &Path) -> Failure {
     let place = format!("/{}", so_far.display());
     match failure.errno() {
-        Errno::EEXIST => failure.because(
-            format!("{place} is a symlink in the image, and leads to nothing in it"),
-            "another target; nothing is made where a symlink points",
-        ),
         Errno::EROFS => failure.because(
             format!("{place} isn't there, and what it would be made in is mounted read-only"),
             "make it beforehand, or mount the one above it without ro",

@@ -35,6 +35,8 @@ pub struct Volumes {
     pub keeps: bool,
     /// Whether a volume's files shall be owned as the user namespace counts (root with a user namespace).
     pub id_mapped: bool,
+    /// Whether somebody else puts them in their places ([`crate::by_path`]).
+    pub elsewhere: bool,
     /// The volumes, in the order of the requests that ask for one.
     held: Vec<Held>,
 }
@@ -43,7 +45,16 @@ impl Volumes {
     /// Nothing is made yet.
     #[must_use]
     pub fn new(store: Store, requests: Vec<Request>, seed: Seed, container: String) -> Self {
-        Self { store, requests, seed, container, keeps: false, id_mapped: false, held: Vec::new() }
+        Self {
+            store,
+            requests,
+            seed,
+            container,
+            keeps: false,
+            id_mapped: false,
+            elsewhere: false,
+            held: Vec::new(),
+        }
     }
 
     /// Each request with its place on the host, where it has one.
@@ -108,7 +119,7 @@ impl Mechanism for Volumes {
     // ANCHOR: open
     fn open(&self, k: &Kernel, handed: &mut Handed) -> Result<Vec<OwnedFd>> {
         let mut opened = Vec::new();
-        for (request, place) in self.places() {
+        for (request, place) in self.places().filter(|_| !self.elsewhere) {
             let mount = match (&request.source, place) {
                 (Source::Tmpfs(tmpfs), _) => new_tmpfs(k, tmpfs)?,
                 (_, Some(place)) => match handed.take(&place.to_string_lossy()) {

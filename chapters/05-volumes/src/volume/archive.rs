@@ -31,13 +31,18 @@ impl Store {
     /// # Errors
     /// The volume is in use or has something in it, or the archive is damaged or hostile.
     pub fn import(&self, name: &str, tar: impl Read) -> Result<Notes> {
+        let is_new = self.read(name)?.is_none();
         self.create(Some(name), BTreeMap::new())?;
-        let Some(_lock) = self.lock_alone(name)? else { return Err(self.in_use(name)) };
+        let Some(lock) = self.lock_alone(name)? else { return Err(self.in_use(name)) };
         if fs::read_dir(self.data(name))?.next().is_some() {
             bail!("volume {name} has something in it, and nothing is written over; import into a new one");
         }
-        self.filled(name, |root| unpack(tar, root))
-            .with_context(|| format!("volume {name}: nothing was imported"))
+        let filled = self.filled(name, |root| unpack(tar, root));
+        if filled.is_err() && is_new {
+            drop(lock);
+            let _ = self.remove(name);
+        }
+        filled.with_context(|| format!("volume {name}: nothing was imported"))
     }
 }
 

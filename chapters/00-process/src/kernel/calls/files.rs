@@ -1,7 +1,7 @@
 //! Files, directories and nodes, by path while the host's are visible, by descriptor afterwards.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
 use nix::sys::stat::{Mode, SFlag, makedev, mknodat};
@@ -148,6 +148,19 @@ impl Call<'_> {
     pub fn symlinkat(self, target: &str, dir: BorrowedFd<'_>, path: &str) -> Result<()> {
         let answer = nix::unistd::symlinkat(target, dir, path);
         self.plain(answer, || format!("symlinkat({target:?}, {}, {path:?})", super::fd(dir)))
+    }
+
+    /// `readlinkat`: where a symlink leads, as it is written. readlink(2).
+    ///
+    /// # Errors
+    /// EINVAL: no symlink. ENOENT: not there.
+    pub fn readlinkat(self, dir: BorrowedFd<'_>, path: &str) -> Result<PathBuf> {
+        let answer = nix::fcntl::readlinkat(dir, path).map(PathBuf::from);
+        self.done(
+            answer,
+            |target| format!("{target:?}"),
+            || format!("readlinkat({}, {path:?})", super::fd(dir)),
+        )
     }
 
     /// `chdir`. chdir(2).

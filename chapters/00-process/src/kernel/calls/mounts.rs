@@ -76,6 +76,17 @@ impl Call<'_> {
         self.plain(answer, || format!("mount(NULL, {path:?}, NULL, MS_REC|MS_SHARED, NULL)"))
     }
 
+    /// `mount(MS_BIND | MS_REC)`: `source` appears at `target` too. Both are paths, and symlinks in them are followed.
+    /// mount(2).
+    ///
+    /// # Errors
+    /// ENOENT: one of the paths. ENOTDIR: a directory onto a file, or the other way. EPERM: no CAP_SYS_ADMIN.
+    pub fn mount_bind(self, source: &Path, target: &Path) -> Result<()> {
+        let none: Option<&str> = None;
+        let answer = nix::mount::mount(Some(source), target, none, MsFlags::MS_BIND | MsFlags::MS_REC, none);
+        self.plain(answer, || format!("mount({source:?}, {target:?}, NULL, MS_BIND|MS_REC, NULL)"))
+    }
+
     /// `open_tree(OPEN_TREE_CLONE | AT_RECURSIVE)`: a copy of the tree of mounts at `path`, attached
     /// nowhere. 5.2.
     ///
