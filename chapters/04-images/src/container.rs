@@ -165,12 +165,8 @@ impl Store {
     /// It is running, or as the kernel says.
     pub fn discard(&self, container: &Container) -> Result<()> {
         let _rest = self.at_rest(container)?;
-        self.remove_folder(&container.id)
-    }
-
-    /// Without its config it is no container any more, whatever happens to the rest.
-    pub(crate) fn remove_folder(&self, id: &str) -> Result<()> {
-        let folder = self.containers().join(id);
+        let folder = self.folder_of(container);
+        // Without its config it is no container any more, whatever happens to the rest.
         let _ = fs::remove_file(folder.join("config.json"));
         remove_tree(&folder).with_context(|| folder.display().to_string())
     }
