@@ -69,7 +69,8 @@ impl Desk {
         let container = format!("desk-{}-{}", self.nonce, self.images.borrow().len());
         self.moulder(&["run", "--name", &container, mould::IMAGE, "sh", "-c", script])?;
         let changes = words.iter().flat_map(|word| ["--change", word]);
-        let committed = self.moulder(&["commit", &container, &name].into_iter().chain(changes).collect::<Vec<_>>());
+        let committed =
+            self.moulder(&["commit", &container, &name].into_iter().chain(changes).collect::<Vec<_>>());
         self.moulder(&["discard", &container])?;
         committed?;
         self.images.borrow_mut().push(name.clone());
@@ -82,7 +83,8 @@ impl Desk {
         if ended.code == 0 {
             return Ok(ended.stdout);
         }
-        Err(anyhow::anyhow!("ch04-images {words:?}: exit code {}: {}", ended.code, ended.stderr.trim()).into())
+        Err(anyhow::anyhow!("ch04-images {words:?}: exit code {}: {}", ended.code, ended.stderr.trim())
+            .into())
     }
 
     /// `run`, not started yet; options of this chapter are left out for a stage that doesn't know them.
@@ -133,7 +135,8 @@ impl Drop for Desk {
     fn drop(&mut self) {
         let volumes = std::mem::take(&mut *self.volumes.borrow_mut());
         if self.knows && !volumes.is_empty() {
-            let words: Vec<&str> = ["volume", "rm", "-f"].into_iter().chain(volumes.iter().map(String::as_str)).collect();
+            let words: Vec<&str> =
+                ["volume", "rm", "-f"].into_iter().chain(volumes.iter().map(String::as_str)).collect();
             let _ = self.tell(&words);
         }
         let images = std::mem::take(&mut *self.images.borrow_mut());
@@ -156,7 +159,11 @@ pub(crate) fn equal(saw: &str, wanted: &str) -> Result<(), Finding> {
 
 /// The output of a run that ends well, compared.
 pub(crate) fn says(ended: &Ended, wanted: &str) -> Result<(), Finding> {
-    let saw = if ended.code == 0 { ended.stdout.clone() } else { format!("{}exit code {}: {}", ended.stdout, ended.code, first(&ended.stderr)) };
+    let saw = if ended.code == 0 {
+        ended.stdout.clone()
+    } else {
+        format!("{}exit code {}: {}", ended.stdout, ended.code, first(&ended.stderr))
+    };
     equal(&saw, wanted)
 }
 

@@ -61,7 +61,8 @@ pub(crate) fn temporary(stage: &Stage) -> Result<(), Finding> {
 pub(crate) fn read_only_root(stage: &Stage) -> Result<(), Finding> {
     let desk = Desk::new(stage)?;
     let data = format!("{}:/not/there/yet", desk.volume("data"));
-    let script = "echo x > /not/there/yet/file && echo written; (echo x > /etc/file) 2>/dev/null || echo refused";
+    let script =
+        "echo x > /not/there/yet/file && echo written; (echo x > /etc/file) 2>/dev/null || echo refused";
     says(&desk.sh(&["--read-only", "-v", &data], script)?, "written\nrefused\n")
 }
 

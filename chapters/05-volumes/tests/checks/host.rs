@@ -17,7 +17,13 @@ struct Mounted(String);
 impl Mounted {
     fn at(path: String) -> Result<Self, Finding> {
         fs::create_dir_all(&path)?;
-        mount(Some("boxroom-desk"), path.as_str(), Some("tmpfs"), MsFlags::empty(), Some("size=64k,mode=777"))?;
+        mount(
+            Some("boxroom-desk"),
+            path.as_str(),
+            Some("tmpfs"),
+            MsFlags::empty(),
+            Some("size=64k,mode=777"),
+        )?;
         Ok(Self(path))
     }
 

@@ -25,7 +25,10 @@ pub(crate) fn seeded(stage: &Stage) -> Result<(), Finding> {
     let data = format!("{name}:/var/lib/db");
     let wanted = format!("750 {owner}\n4711 2\nfile\nfirst\n");
     let mounted = format!("grep -q {name} /proc/self/mountinfo || echo not mounted");
-    says(&desk.sh_in(&image, &["-v", &data], &format!("{mounted}; {LOOK}; echo second > /var/lib/db/file"))?, &wanted)?;
+    says(
+        &desk.sh_in(&image, &["-v", &data], &format!("{mounted}; {LOOK}; echo second > /var/lib/db/file"))?,
+        &wanted,
+    )?;
     // Once: what is in it counts from then on. And an image's file that is newer doesn't.
     says(&desk.sh_in(&image, &["-v", &data], "cat /var/lib/db/inner/same")?, "second\n")?;
     let empty = format!("{}:/var/lib/db:nocopy", desk.volume("empty"));
@@ -37,7 +40,11 @@ pub(crate) fn race(stage: &Stage) -> Result<(), Finding> {
     let image = desk.image(FILL, &[])?;
     let data = format!("{}:/var/lib/db", desk.volume("data"));
     let start = || {
-        let mut command = desk.command(&["-v", &data], &image, &["sh", "-c", "cat /var/lib/db/inner/same; echo $$ > /var/lib/db/mine"])?;
+        let mut command = desk.command(
+            &["-v", &data],
+            &image,
+            &["sh", "-c", "cat /var/lib/db/inner/same; echo $$ > /var/lib/db/mine"],
+        )?;
         Ok::<_, Finding>(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
     };
     let children = (0..8).map(|_| start()).collect::<Result<Vec<_>, _>>()?;
@@ -46,7 +53,10 @@ pub(crate) fn race(stage: &Stage) -> Result<(), Finding> {
         let saw = [output.stdout, output.stderr].concat();
         equal(&String::from_utf8_lossy(&saw), "first\n")?;
     }
-    says(&desk.sh_in(&image, &["-v", &data], "ls /var/lib/db | sort | tr '\\n' ' '")?, "file inner link mine ")
+    says(
+        &desk.sh_in(&image, &["-v", &data], "ls /var/lib/db | sort | tr '\\n' ' '")?,
+        "file inner link mine ",
+    )
 }
 
 pub(crate) fn nameless(stage: &Stage) -> Result<(), Finding> {
@@ -154,7 +164,10 @@ pub(crate) fn hostile(stage: &Stage) -> Result<(), Finding> {
     fs::write(desk.path("tree/folder/file"), "x")?;
     let tar = |name: &str, words: &[&str]| {
         let path = desk.path(name);
-        let done = std::process::Command::new("tar").args(["-cPf", &path, "-C", &desk.path("tree")]).args(words).status()?;
+        let done = std::process::Command::new("tar")
+            .args(["-cPf", &path, "-C", &desk.path("tree")])
+            .args(words)
+            .status()?;
         if done.success() { Ok(path) } else { Err(Finding::from(anyhow::anyhow!("tar: {done}"))) }
     };
     let dots = tar("dots.tar", &["--transform", "s,^folder,../../../../out,", "folder"])?;
@@ -175,7 +188,10 @@ pub(crate) fn hostile(stage: &Stage) -> Result<(), Finding> {
         let name = desk.volume(&format!("hostile{n}"));
         let ended = desk.tell(&["volume", "import", &name, tar])?;
         let hit = fs::read_dir(&canary)?.count();
-        equal(&format!("{n}: {} {hit} {}", ended.code, desk.all()?.contains(&name)), &format!("{n}: 125 0 false"))?;
+        equal(
+            &format!("{n}: {} {hit} {}", ended.code, desk.all()?.contains(&name)),
+            &format!("{n}: 125 0 false"),
+        )?;
     }
     Ok(())
 }

@@ -24,7 +24,11 @@ pub(crate) fn by_path(stage: &Stage) -> Result<(), Finding> {
     let image = desk.image(&format!("ln -s {canary} /link; mkdir -p /honest"), &[])?;
     let volume = desk.volume("data");
     desk.tell(&["volume", "create", &volume])?;
-    let honest = desk.sh_in(&image, &["--by-path", "-v", &format!("{volume}:/honest/new")], "echo x > /honest/new/file")?;
+    let honest = desk.sh_in(
+        &image,
+        &["--by-path", "-v", &format!("{volume}:/honest/new")],
+        "echo x > /honest/new/file",
+    )?;
     let trap = desk.sh_in(&image, &["--by-path", "-v", &format!("{volume}:/link/hit")], "true")?;
     let hits = hits(&canary)?;
     let kept = desk.sh(&["-v", &format!("{volume}:/d")], "cat /d/file 2>/dev/null || echo nothing")?;
@@ -32,7 +36,10 @@ pub(crate) fn by_path(stage: &Stage) -> Result<(), Finding> {
         return Ok(());
     }
     let said = [&honest, &trap].map(|ended| first(&ended.stderr).to_string()).join(" ");
-    Err(Finding::seen("missed").with("hits", format!("{hits:?}")).with("kept", kept.stdout.trim()).with("said", said))
+    Err(Finding::seen("missed")
+        .with("hits", format!("{hits:?}"))
+        .with("kept", kept.stdout.trim())
+        .with("said", said))
 }
 
 pub(crate) fn symlinks(stage: &Stage) -> Result<(), Finding> {
@@ -103,7 +110,8 @@ pub(crate) fn swapped(stage: &Stage) -> Result<(), Finding> {
             }
         });
         let race = (0..12).try_for_each(|_| {
-            let ended = desk.sh(&["-v", &mounts[0], "-v", &mounts[1]], "grep -c -- '/data /' /proc/self/mountinfo")?;
+            let ended =
+                desk.sh(&["-v", &mounts[0], "-v", &mounts[1]], "grep -c -- '/data /' /proc/self/mountinfo")?;
             landed += usize::from(ended.code == 0 && ended.stdout.trim() == "1");
             equal(&hits(&canary)?.join(" "), "")
         });
@@ -133,8 +141,12 @@ pub(crate) fn kernels(stage: &Stage) -> Result<(), Finding> {
         (&volume, "/data"),
     ] {
         let ended = desk.sh_in(image, &["-v", &format!("{data}:{target}")], "echo ran")?;
-        if ended.code != 125 || ended.stdout.contains("ran") || !ended.stderr.contains("mount there is refused") {
-            let saw = format!("{target}: exit code {}, {:?} {:?}", ended.code, ended.stdout, first(&ended.stderr));
+        if ended.code != 125
+            || ended.stdout.contains("ran")
+            || !ended.stderr.contains("mount there is refused")
+        {
+            let saw =
+                format!("{target}: exit code {}, {:?} {:?}", ended.code, ended.stdout, first(&ended.stderr));
             return Err(Finding::seen("other").with("saw", saw).with("wanted", "a refusal"));
         }
     }

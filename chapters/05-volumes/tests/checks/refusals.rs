@@ -32,13 +32,20 @@ pub(crate) fn refused(stage: &Stage) -> Result<(), Finding> {
         (&["--mount", "type=tmpfs,target=/x,source=y"], "source must not be specified"),
         (&["--tmpfs", "/x:colour=red"], "invalid tmpfs option"),
         (&["--tmpfs", "/x:size=red"], "tmpfs takes no size=red"),
-        (&["-v", &format!("{file}:/etc")], "Are you trying to mount a directory onto a file (or vice-versa)?"),
+        (
+            &["-v", &format!("{file}:/etc")],
+            "Are you trying to mount a directory onto a file (or vice-versa)?",
+        ),
         (&["-v", "/etc:/etc/passwd"], "Are you trying to mount a directory onto a file (or vice-versa)?"),
     ];
     for (options, words) in cases {
         let ended = desk.sh(options, "echo ran")?;
         let flat = ended.stderr.replace('\n', " ");
-        if ended.code != 125 || !flat.contains(words) || ended.stdout.contains("ran") || !flat.contains("try:") {
+        if ended.code != 125
+            || !flat.contains(words)
+            || ended.stdout.contains("ran")
+            || !flat.contains("try:")
+        {
             let saw = format!("{options:?}: exit code {}, {:?}", ended.code, ended.stderr);
             return Err(Finding::seen("other").with("saw", saw).with("wanted", words));
         }
@@ -53,7 +60,9 @@ pub(crate) fn codes(stage: &Stage) -> Result<(), Finding> {
     let desk = Desk::new(stage)?;
     let data = format!("{}:/data", desk.volume("data"));
     let mut seen = Vec::new();
-    for words in [["sh", "-c", "exit 3"], ["sh", "-c", "kill -KILL $$"], ["/no/such", "", ""], ["/etc/passwd", "", ""]] {
+    for words in
+        [["sh", "-c", "exit 3"], ["sh", "-c", "kill -KILL $$"], ["/no/such", "", ""], ["/etc/passwd", "", ""]]
+    {
         let mut command = desk.command(&["--init", "-v", &data], checks::mould::IMAGE, &words)?;
         seen.push(crate::desk::ended(&mut command)?.code.to_string());
     }
