@@ -88,6 +88,8 @@ fn is_caught(mutant: &Mutant) -> Result<(), Finding> {
     let output = cargo()
         .current_dir(probe::workspace())
         .args(["test", "--quiet", "--package", &mutant.package(), "--test", "checks"])
+        // The others say nothing about it.
+        .args(["--", "--exact", &mutant.check])
         .env("CARGO_TARGET_DIR", probe::target_dir()?)
         .env("STAGE_BIN", binary)
         .env("BOXROOM_VERDICTS", &told)

@@ -11,7 +11,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::fcntl::{Flock, FlockArg};
 
 /// The stages of the ladder that have a binary, in their order.
-pub const STAGES: [&str; 5] = ["00-process", "01-chroot", "02-namespaces", "03-cgroups", "04-images"];
+pub const STAGES: [&str; 6] =
+    ["00-process", "01-chroot", "02-namespaces", "03-cgroups", "04-images", "05-volumes"];
 
 /// Where a stage, and the command in it, looks for programs.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

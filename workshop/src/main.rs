@@ -199,7 +199,7 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
-    let done = match ch04_images::mapped::asked() {
+    let done = match ch05_volumes::mapped::asked() {
         Some(asked) => asked.map(|()| ExitCode::SUCCESS),
         None => linux::run(Line::parse()),
     };

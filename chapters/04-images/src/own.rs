@@ -130,7 +130,8 @@ fn beginning(folder: &Path) -> Option<&Path> {
 }
 
 /// What the store says, as what a step of a launch says.
-pub(crate) fn failure(error: anyhow::Error) -> Failure {
+#[must_use]
+pub fn failure(error: anyhow::Error) -> Failure {
     let code = error.downcast_ref::<Failure>().map(|failure| failure.code);
     match error.downcast_ref::<Failure>() {
         Some(failure) if error.chain().count() == 1 => failure.clone(),
