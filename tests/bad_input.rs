@@ -66,13 +66,15 @@ fn a_base_where_something_is() {
 fn a_flag_that_makes_no_sense() {
     let dir = folder();
     let long = "x".repeat(65);
-    let tried: [&[&str]; 9] = [
+    let tried: [&[&str]; 11] = [
         &["run", "--only", "uts", "--hostname", &long, "true"],
         &["run", "--only", "uts", "--hostname", "", "true"],
         &["run", "--boottime", "1w", "true"],
+        &["run", "--boottime", "-1s", "true"],
         &["run", "--only", "uts", "--boottime", "1y", "true"],
         &["run", "--only", "uts", "--env", "=value", "true"],
         &["run", "--user", "me", "true"],
+        &["run", "--user", "-1", "true"],
         &["run", "--only", "uts", "--rootfs", "empty", "true"],
         &["run", "--no-such-flag", "true"],
         &["run"],
@@ -95,7 +97,9 @@ fn a_limit_that_makes_no_sense() {
         with(&["--cpus", "0"]),
         with(&["--cpus", "half"]),
         with(&["--cpu-weight", "0"]),
+        with(&["--cpu-weight", "-1"]),
         with(&["--cpuset", "1-0"]),
+        with(&["--cpuset", "-1"]),
         with(&["--pids", "0"]),
         with(&["--pids", "-1"]),
         with(&["--io-max", "/dev/sda"]),

@@ -31,13 +31,17 @@ exit 0
 
 /// What a plain process is right about as well as a container: the command's code comes back, no zombie stays. Each of
 /// these is proven by a mutant.
-const OF_ANY_PROCESS: [&str; 3] =
-    ["ch01_command_missing_inside_is_127", "ch02_exit_codes_stay_dockers", "ch02_command_is_reaped"];
+const OF_ANY_PROCESS: [&str; 4] = [
+    "ch01_command_missing_inside_is_127",
+    "ch02_exit_codes_stay_dockers",
+    "ch02_command_is_reaped",
+    "ch03_exit_codes_stay_dockers",
+];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
-    for chapter in ["01-chroot", "02-namespaces"] {
+    for chapter in ["01-chroot", "02-namespaces", "03-cgroups"] {
         for (name, script) in [("runs", RUNS), ("prints", PRINTS)] {
             let title = format!("ch{}_a_program_that_merely_{name}_isolates_nothing", &chapter[..2]);
             trials.push(trial(title, &[Need::UserNamespace], move || {

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Component, Path};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -26,12 +26,23 @@ use crate::ink::Ink;
 /// # Errors
 /// The records can't be read, or the writer is gone. What can't be removed is said, and makes the exit code 1.
 pub fn run(out: &mut impl Write, ink: Ink, dry_run: bool) -> Result<ExitCode> {
-    let orphans = record::orphans().context("could not read the records of what boxroom made")?;
-    if orphans.is_empty() {
+    let unread = "could not read the records of what boxroom made";
+    let (orphans, unfinished) = (record::orphans().context(unread)?, record::unfinished().context(unread)?);
+    if orphans.is_empty() && unfinished.is_empty() {
         writeln!(out, "nothing to clean: every record's maker is alive or cleaned up itself")?;
         return Ok(ExitCode::SUCCESS);
     }
     let (mut done, mut kept) = (0, 0);
+    for note in unfinished {
+        let what = format!("{} (a note that was never finished)", note.display());
+        if dry_run {
+            writeln!(out, "would remove {what}")?;
+        } else {
+            fs::remove_file(&note).with_context(|| note.display().to_string())?;
+            writeln!(out, "{} {what}", ink.green("removed"))?;
+        }
+        done += 1;
+    }
     for orphan in orphans {
         let what = shown(&orphan);
         let left = format!("left by process {}", orphan.owner.pid);
@@ -78,7 +89,7 @@ enum Gone {
 
 fn remove(orphan: Record) -> Result<Gone> {
     let gone = match orphan.kind.as_str() {
-        "directory" => directory(Path::new(&orphan.what))?,
+        "directory" => directory(Path::new(&orphan.what), orphan.owner.pid)?,
         Cgroup::NAME => group(&orphan)?,
         Own::NAME => container(&orphan.what)?,
         Volumes::NAME => volume(&orphan.what)?,
@@ -119,9 +130,12 @@ fn volume(folder: &str) -> Result<Gone> {
     Ok(Gone::Removed)
 }
 
-/// Removes a directory that a record names. The name comes from a file, so it is looked at twice.
-fn directory(path: &Path) -> Result<Gone> {
-    if !path.is_absolute() || path.components().count() < 3 {
+/// Removes a directory that a record names. The name comes from a file, so it is looked at twice: only what has the
+/// name that a base has while it is built, by that very process, can be one that boxroom made.
+fn directory(path: &Path, maker: u32) -> Result<Gone> {
+    let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    if !path.is_absolute() || !plain || !is_partial(&name, maker) {
         bail!("not a path that boxroom would make a directory at; remove its record by hand");
     }
     let seen = match fs::symlink_metadata(path) {
@@ -150,26 +164,39 @@ fn directory(path: &Path) -> Result<Gone> {
     Ok(Gone::Removed)
 }
 
+/// `.NAME.partial-PID`, or `.NAME.partial-PID-N` where that was taken.
+fn is_partial(name: &str, maker: u32) -> bool {
+    let begun = name.strip_prefix('.').and_then(|name| name.rsplit_once(".partial-"));
+    begun.is_some_and(|(_, tail)| {
+        let number = tail.split_once('-').map_or(tail, |(pid, _)| pid);
+        number.parse() == Ok(maker)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_a_real_directory_is_removed() {
-        assert!(directory(Path::new("relative/path")).is_err());
-        assert!(directory(Path::new("/")).is_err());
-        assert!(directory(Path::new("/home")).is_err());
-        assert!(matches!(directory(Path::new("/tmp/boxroom/never/made")), Ok(Gone::Already)));
+        for wrong in
+            ["relative/.base.partial-7", "/", "/home", "/tmp/../.base.partial-7", "/tmp/.base.partial-8"]
+        {
+            assert!(directory(Path::new(wrong), 7).is_err(), "{wrong}");
+        }
+        for gone in ["/tmp/boxroom/never/.base.partial-7", "/tmp/boxroom/never/.a.partial-1.partial-7-2"] {
+            assert!(matches!(directory(Path::new(gone), 7), Ok(Gone::Already)), "{gone}");
+        }
     }
 
     #[test]
     fn a_link_in_its_place_is_left_alone() {
         let folder = std::env::temp_dir().join(format!("boxroom-clean-{}", std::process::id()));
-        let (real, link) = (folder.join("real"), folder.join("link"));
+        let (real, link) = (folder.join(".real.partial-7"), folder.join(".link.partial-7"));
         fs::create_dir_all(&real).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        assert!(directory(&link).is_err());
-        assert!(matches!(directory(&real), Ok(Gone::Removed)));
+        assert!(directory(&link, 7).is_err());
+        assert!(matches!(directory(&real, 7), Ok(Gone::Removed)));
         fs::remove_file(&link).unwrap();
         fs::remove_dir(&folder).unwrap();
     }

@@ -73,13 +73,17 @@ fn clean_removes_what_a_dead_process_left_and_nothing_else() {
     assert!(text(&place.workshop(&["clean"])).starts_with("nothing to clean"));
 }
 
+/// When this process began, in clock ticks after boot.
+fn started() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap()
+}
+
 #[test]
 fn clean_leaves_a_living_process_alone() {
     let place = Place::new("living");
     let used = place.directory(".base.partial-2");
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let start = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap();
-    place.record(&used, "directory", (std::process::id(), start));
+    place.record(&used, "directory", (std::process::id(), started()));
     assert!(text(&place.workshop(&["clean"])).starts_with("nothing to clean"));
     assert!(used.exists() && place.records() == 1);
 }
@@ -90,11 +94,30 @@ fn clean_keeps_and_says_what_it_does_not_know() {
     let file = place.0.join("a-file");
     fs::write(&file, "somebody's").unwrap();
     place.record(&file, "directory", GONE);
+    let foreign = place.directory("somebody's");
+    place.record(&foreign, "directory", GONE);
     place.record(&place.0.join("group"), "cgroup", GONE);
     let said = place.workshop(&["clean"]);
     assert_eq!(said.status.code(), Some(1), "{said:?}");
     assert!(text(&said).contains("doesn't know how to remove a cgroup"), "{said:?}");
-    assert!(file.exists() && place.records() == 2);
+    assert!(file.exists() && foreign.join("etc/passwd").exists(), "a record alone makes nothing ours");
+    assert_eq!(place.records(), 3);
+}
+
+/// Killed between the note's first byte and its name; and what is no note at all, which must not be waited for.
+#[test]
+fn clean_removes_a_note_that_was_never_finished() {
+    let place = Place::new("unfinished");
+    let records = place.0.join("run/records");
+    let (half, living) =
+        (records.join(".1-1-1"), records.join(format!(".{}-{}-1", std::process::id(), started())));
+    fs::write(&half, "{").unwrap();
+    fs::write(&living, "{").unwrap();
+    nix::unistd::mkfifo(&records.join("fifo.json"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    assert!(text(&place.workshop(&["clean", "--dry-run"])).contains("never finished") && half.exists());
+    assert!(text(&place.workshop(&["clean"])).ends_with("1 removed\n"));
+    assert!(!half.exists() && living.exists(), "its writer may be about to finish it");
+    assert!(text(&place.workshop(&["clean"])).starts_with("nothing to clean"));
 }
 
 #[test]

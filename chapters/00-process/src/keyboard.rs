@@ -2,13 +2,18 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
 
 use clap::{Args, Parser};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
 use crate::explain::{Form, Moment, Process, Teller, Told, look};
 use crate::failure::{ENGINE, Failure};
+use crate::kernel::raw::is_ignored;
 use crate::kernel::{Kernel, Listener, Result};
 use crate::wait::Ended;
 
@@ -101,7 +106,7 @@ impl Listener for Host {
 
     fn step(&mut self, moment: Moment) -> Result<()> {
         let Some(keyboard) = &mut self.keyboard else { return Ok(()) };
-        if moment == Moment::Wait {
+        if moment == Moment::Wait || keyboard.over {
             return Ok(()); // the command runs already, and what is typed from here on is meant for it
         }
         let place = self.child.map_or_else(String::new, |pid| format!(" (child {pid})"));
@@ -125,8 +130,13 @@ impl Listener for Host {
     }
 }
 
-/// The terminal itself, whatever the command's stdin is. tty(4).
-struct Keyboard(BufReader<File>);
+/// The terminal itself, whatever the command's stdin is, and the signals that give the launch up. tty(4), signalfd(2).
+struct Keyboard {
+    tty: BufReader<File>,
+    signals: SignalFd,
+    /// Given up: what was made is removed without another stop.
+    over: bool,
+}
 
 impl Keyboard {
     fn open() -> Result<Self> {
@@ -137,17 +147,37 @@ impl Keyboard {
                 "run it in a terminal, or use --explain",
             )
         })?;
-        Ok(Self(BufReader::new(tty)))
+        // The launch holds them back, so they are there to be read while a step waits.
+        let ending = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+        let signals = SigSet::from_iter(ending.into_iter().filter(|signal| !is_ignored(*signal)));
+        let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+            .map_err(|errno| Failure::said(format!("--step: signalfd: {errno}"), "", ""))?;
+        Ok(Self { tty: BufReader::new(tty), signals, over: false })
     }
 
-    /// Ctrl-C here ends the whole launch: the host dies, and the child with it.
+    /// Ctrl-C here gives the whole launch up: the child is killed, and what was made for it removed.
     fn wait_for_enter(&mut self) -> Result<()> {
-        let mut interrupt = SigSet::empty();
-        interrupt.add(Signal::SIGINT);
-        let _ = interrupt.thread_unblock();
-        let read = self.0.read_line(&mut String::new());
-        let _ = interrupt.thread_block();
-        match read {
+        if self.over {
+            return Ok(());
+        }
+        let answer = self.enter_or_signal();
+        self.over = answer.is_err();
+        answer
+    }
+
+    fn enter_or_signal(&mut self) -> Result<()> {
+        if self.tty.buffer().is_empty() {
+            let of = |fd| PollFd::new(fd, PollFlags::POLLIN);
+            let mut watched = [of(self.signals.as_fd()), of(self.tty.get_ref().as_fd())];
+            while poll(&mut watched, PollTimeout::NONE) == Err(Errno::EINTR) {}
+        }
+        if let Ok(Some(info)) = self.signals.read_signal()
+            && let Ok(signal) = Signal::try_from(info.ssi_signo as i32)
+        {
+            let failure = Failure::said(format!("--step: {signal}"), "the launch was given up", "");
+            return Err(failure.code(128 + signal as u8));
+        }
+        match self.tty.read_line(&mut String::new()) {
             Ok(length) if length > 0 => Ok(()),
             _ => Err(Failure::said("--step: the terminal was closed", "", "run it again")),
         }

@@ -37,11 +37,16 @@ pub fn data_root() -> Result<PathBuf> {
 /// `/tmp/boxroom-UID`, which is refused where somebody else made it first.
 ///
 /// # Errors
-/// The directory can't be made, or it isn't this user's own.
+/// The directory can't be made, it isn't this user's own, or `$BOXROOM_RUN` is no absolute path.
 pub fn run_root() -> Result<PathBuf> {
     let me = geteuid();
     let root: PathBuf = if let Some(root) = set("BOXROOM_RUN") {
-        root.into()
+        let root = PathBuf::from(root);
+        if !root.is_absolute() {
+            // Whoever cleans up later stands in another folder, and would find nothing.
+            bail!("BOXROOM_RUN is {}: not an absolute path", root.display());
+        }
+        root
     } else if me.is_root() {
         "/run/boxroom".into()
     } else if let Some(run) = set("XDG_RUNTIME_DIR").filter(|path| Path::new(path).is_absolute()) {

@@ -67,13 +67,23 @@ impl Record {
         let path = folder.join(format!("{unique}.json"));
         let record = Self { kind: kind.into(), what: what.into(), owner, path };
         let beside = folder.join(format!(".{unique}"));
-        let mut file = fs::File::create(&beside).with_context(|| beside.display().to_string())?;
-        file.write_all(&serde_json::to_vec(&record)?)?;
-        if lasts {
-            file.sync_all()?;
+        if let Err(error) = record.put(&beside, lasts) {
+            // Half a note (the disk is full) names nothing, and nobody would ever look for it.
+            let _ = fs::remove_file(&beside);
+            return Err(error);
         }
-        fs::rename(&beside, &record.path).with_context(|| record.path.display().to_string())?;
         Ok(record)
+    }
+
+    /// Beside first: a note that has its name is whole.
+    fn put(&self, beside: &Path, lasts: bool) -> Result<()> {
+        let at = |path: &Path| path.display().to_string();
+        let mut file = fs::File::create(beside).with_context(|| at(beside))?;
+        file.write_all(&serde_json::to_vec(self)?).with_context(|| at(beside))?;
+        if lasts {
+            file.sync_all().with_context(|| at(beside))?;
+        }
+        fs::rename(beside, &self.path).with_context(|| at(&self.path))
     }
 
     /// The thing is gone (or finished): nobody has to clean it any more.
@@ -105,8 +115,11 @@ pub fn orphans() -> Result<Vec<Record>> {
 pub fn all() -> Result<Vec<Record>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder()?)? {
-        let path = entry?.path();
-        if path.extension().is_none_or(|end| end != "json") {
+        let entry = entry?;
+        let path = entry.path();
+        // Only a plain file: reading a fifo would wait for a writer for ever.
+        let plain = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if !plain || path.extension().is_none_or(|end| end != "json") {
             continue;
         }
         // A record that can't be read names nothing that could be cleaned; it is left for a person to look at.
@@ -117,6 +130,36 @@ pub fn all() -> Result<Vec<Record>> {
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
+}
+
+/// Notes whose writer was killed before they had their name: nothing had been made yet, so they can just go.
+///
+/// # Errors
+/// The run root can't be read.
+pub fn unfinished() -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder()?)? {
+        let entry = entry?;
+        let ended = entry
+            .file_name()
+            .to_str()
+            .and_then(writer_in)
+            .is_some_and(|(pid, start)| start_of(pid) != Some(start));
+        if ended && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Number and start of who writes it, from the name `.PID-START-STAMP` that a note has until it is whole.
+fn writer_in(name: &str) -> Option<(u32, u64)> {
+    let mut parts = name.strip_prefix('.')?.split('-');
+    let writer = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let stamp = parts.next()?;
+    (!stamp.is_empty() && stamp.bytes().all(|byte| byte.is_ascii_digit()) && parts.next().is_none())
+        .then_some(writer)
 }
 
 impl Owner {
@@ -170,6 +213,16 @@ mod tests {
     fn ch00_start_time_is_found_behind_a_hostile_name() {
         let stat = "7 (a) 1 2) S 1 7 7 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 4242 1 2";
         assert_eq!(start_in(stat), Some(4242));
+    }
+
+    #[test]
+    fn ch00_an_unfinished_note_is_known_by_its_name() {
+        assert_eq!(writer_in(".12-345-6789"), Some((12, 345)));
+        for other in
+            ["12-345-6789.json", ".12-345", ".12-345-6789.json", ".12-345-6-7", ".a-b-c", ".", ".12-345-"]
+        {
+            assert_eq!(writer_in(other), None, "{other}");
+        }
     }
 
     #[test]

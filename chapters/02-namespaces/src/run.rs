@@ -49,7 +49,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME", default_value = "boxroom")]
     pub hostname: String,
     /// The user (and group) inside, by number
-    #[arg(long, short, value_name = "UID[:GID]", value_parser = parse_user)]
+    #[arg(long, short, value_name = "UID[:GID]", value_parser = parse_user, allow_hyphen_values = true)]
     pub user: Option<User>,
     /// A user namespace of its own, or the host's [default: auto for an ordinary user, host for root]
     #[arg(long, value_enum, value_name = "WHICH")]
@@ -61,7 +61,7 @@ pub struct Options {
     #[arg(long, value_name = "LIST")]
     pub only: Option<Rooms>,
     /// How much longer the machine shall seem to have been up (90s, 12h, 10y)
-    #[arg(long, value_name = "SPAN", value_parser = parse_span, default_value = "0", hide_default_value = true)]
+    #[arg(long, value_name = "SPAN", value_parser = parse_span, allow_hyphen_values = true, default_value = "0", hide_default_value = true)]
     pub boottime: u64,
     /// Set a variable inside (KEY alone: take it over from here)
     #[arg(long, short, value_name = "KEY[=VALUE]")]

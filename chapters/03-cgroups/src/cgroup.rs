@@ -105,7 +105,7 @@ impl Mechanism for Cgroup {
     fn prepare(&mut self, k: &Kernel, birth: &mut Birth) -> Result<()> {
         let places = self.places()?;
         if places.is_empty() {
-            return Ok(());
+            return self.name.as_deref().map_or(Ok(()), |name| Err(nameless(name)));
         }
         let name = self.name.clone().map_or_else(made_up, Ok)?;
         let group = Group::at(&places, &name);
@@ -130,6 +130,7 @@ impl Mechanism for Cgroup {
             && failure.errno() == Errno::EEXIST
         {
             // Somebody made a group of this name since we looked: it isn't ours, and must not be removed as ours.
+            group.give_way(k, failure)?;
             k.why("it is another's group, not ours to remove").forget(record)?;
             return made;
         }
@@ -188,6 +189,17 @@ pub fn parse_name(text: &str) -> Result<String, String> {
         return Err(format!("{text:?} is no name for a group; up to 64 letters, digits, and _ . - within"));
     }
     Ok(text.into())
+}
+
+/// A name was asked for, and there will be no group that could have it.
+fn nameless(name: &str) -> Failure {
+    let what = format!("--name {name}: no group of ours may be made here");
+    let cause = "it is the group that has the name, and this user has been given no place for one";
+    Failure::said(
+        what,
+        cause,
+        "leave it out; ch03-cgroups tree shows whose the groups are; or as root: --root",
+    )
 }
 
 fn taken(name: &str) -> Failure {

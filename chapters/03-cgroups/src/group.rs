@@ -137,6 +137,23 @@ impl Group {
     }
     // ANCHOR_END: make
 
+    /// Somebody made a group of this name while we made ours, and `failure` is the EEXIST of it: the folders that we
+    /// had made until then go, the one that it names and those behind it are another's.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn give_way(&self, k: &Kernel, failure: &Failure) -> Result<()> {
+        let named = |part: &Part| failure.call.contains(&format!("{:?}", part.folder));
+        let theirs = self.parts.iter().position(named).unwrap_or(0);
+        for part in self.parts.iter().take(theirs) {
+            match k.why("it was made a moment ago, beside another's of the name").rmdir(&part.folder) {
+                Err(failure) if failure.errno() != Errno::ENOENT => return Err(failure),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The descriptor that a child is born into (version 2 only; `CLONE_INTO_CGROUP`).
     ///
     /// # Errors
@@ -282,6 +299,27 @@ fn not_made(failure: Failure, folder: &Path) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Ours are made one after the other; another's may appear between two of them.
+    #[test]
+    fn ch03_of_two_that_race_for_a_name_each_removes_its_own() {
+        let top = std::env::temp_dir().join(format!("boxroom-race-{}", std::process::id()));
+        let part = |name: &str| {
+            let point = top.join(name);
+            let folder = point.join("boxroom-x");
+            fs::create_dir_all(&point).unwrap();
+            Part { version: Version::V1, controllers: vec![], folder, point }
+        };
+        let group = Group { parts: ["cpu", "memory", "pids"].map(part).into() };
+        fs::create_dir(&group.parts[1].folder).unwrap();
+        let k = Kernel::new(ch00_process::explain::Process::Host, None);
+        let failure = group.make(&k, &Limits::default()).unwrap_err();
+        assert_eq!(failure.errno(), Errno::EEXIST);
+        group.give_way(&k, &failure).unwrap();
+        let left: Vec<_> = group.parts.iter().map(|part| part.folder.exists()).collect();
+        fs::remove_dir_all(&top).unwrap();
+        assert_eq!(left, [false, true, false]);
+    }
 
     #[test]
     fn ch03_a_record_is_not_believed() {

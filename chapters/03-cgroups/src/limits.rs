@@ -26,13 +26,13 @@ pub struct Limits {
     #[arg(long, value_name = "N", value_parser = parse_cpus, allow_hyphen_values = true)]
     pub cpus: Option<f64>,
     /// Its share where processors are scarce: 1 to 10000, everybody begins with 100
-    #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "WEIGHT", value_parser = parse_weight, allow_hyphen_values = true)]
     pub cpu_weight: Option<u64>,
     /// On which processors it may run: 0-1,3
-    #[arg(long, value_name = "LIST", value_parser = parse_list)]
+    #[arg(long, value_name = "LIST", value_parser = parse_list, allow_hyphen_values = true)]
     pub cpuset: Option<String>,
     /// The most processes and threads
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4_194_304), allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", value_parser = parse_pids, allow_hyphen_values = true)]
     pub pids: Option<u64>,
     /// The most io of a block device: /dev/sda:rbps=1048576,wiops=100 (cgroup v2)
     #[arg(long, value_name = "DEV:KEY=N,...", value_parser = parse_io)]
@@ -165,6 +165,20 @@ fn parse_cpus(text: &str) -> Result<f64, String> {
         Ok(_) => Err(format!("{text:?}: at least 0.01 (the kernel gives no less than 1 ms in 100 ms)")),
         Err(_) => Err(format!("{text:?} is no number of processors; write 0.5 or 2")),
     }
+}
+
+fn parse_weight(text: &str) -> Result<u64, String> {
+    whole(text, "weight", 10_000)
+}
+
+/// Up to what the kernel numbers (`PID_MAX_LIMIT`).
+fn parse_pids(text: &str) -> Result<u64, String> {
+    whole(text, "number of processes", 4_194_304)
+}
+
+fn whole(text: &str, what: &str, most: u64) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("{text:?} is no {what}; write 1 to {most}"))
 }
 
 /// `0-1,3`: the kernel reads more forms; these are those that people write.

@@ -66,8 +66,9 @@ pub fn ensure_default() -> Result<PathBuf> {
     }
     if let Some(parent) = dir.parent() {
         fs::create_dir_all(parent).map_err(|error| {
-            site::blame(&error, format!("could not make {}", parent.display()))
-                .because("this user may not write there", "set BOXROOM_ROOT to a folder of yours")
+            let blamed = site::blame(&error, format!("could not make {}", parent.display()));
+            let cause = blamed.cause.clone();
+            blamed.because(cause, "set BOXROOM_ROOT to a folder of yours")
         })?;
     }
     make(&dir).map(|made| made.dir)

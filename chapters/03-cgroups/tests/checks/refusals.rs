@@ -46,7 +46,9 @@ pub(crate) fn not_given(stage: &Stage) -> Result<(), Finding> {
         return Ok(());
     }
     let ended = run(stage, &["--memory", "64M"], &["echo", "ran"])?;
-    refused(&ended, "systemd-run --user")
+    refused(&ended, "systemd-run --user")?;
+    let named = run(stage, &["--name", "check-nameless"], &["echo", "ran"])?;
+    refused(&named, "no group of ours may be made")
 }
 
 pub(crate) fn taken(stage: &Stage) -> Result<(), Finding> {

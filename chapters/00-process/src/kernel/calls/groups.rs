@@ -20,7 +20,9 @@ impl Call<'_> {
     pub fn record(self, kind: &str, what: &str) -> Result<Record> {
         let record = Record::until_reboot(kind, what).map_err(|error| {
             let hint = "BOXROOM_RUN names another folder";
-            self.kernel.refuse(format!("the record of {what}: {error:#}"), "", hint)
+            // A group has a folder in each hierarchy, one a line: the first says enough.
+            let first = what.lines().next().unwrap_or_default();
+            self.kernel.refuse(format!("the record of {first}: {error:#}"), "", hint)
         })?;
         let path = record.path();
         let beside =
