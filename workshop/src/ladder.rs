@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use ch02_namespaces::without::Without;
 use checks::attempt::Cell;
 use checks::ladder::{Ladder, run_with};
+use checks::leftover::Groups;
 use checks::profile::Profile;
 use checks::stage::{STAGES, Stage};
 use serde_json::json;
@@ -72,10 +73,16 @@ pub fn others(own: &[String], without: Option<Without>) -> Result<Vec<Stage>> {
 
 fn climb_with(progress: &mut Progress<impl Write + Send>, all: bool, others: &[Stage]) -> Result<Ladder> {
     progress.begin("trying each way out on each stage")?;
+    // What a learner's chapter forgets is removed, as after its checks.
+    let groups = (!others.is_empty()).then(Groups::now);
     let ladder = run_with(Profile::here(), all, others, &mut |done, count, row| {
         // Whether somebody still reads the progress is no reason to stop.
         let _ = progress.at(&format!("{done} of {count}, {row}"));
-    })?;
+    });
+    if let Some(groups) = groups {
+        groups.sweep();
+    }
+    let ladder = ladder?;
     let cells = ladder.rows().len() * (STAGES.len() + 1);
     progress.end(&format!("{cells} runs, the bare host's included"))?;
     Ok(ladder)
