@@ -25,6 +25,29 @@ fn each_section_that_a_check_names_is_a_heading() {
     assert!(lost.is_empty(), "{}", lost.join("\n"));
 }
 
+/// The way that every page goes, its slide included.
+const PAGE: [&str; 9] = [
+    "What you will build",
+    "Look first",
+    "Predict",
+    "Build it",
+    "Break it",
+    "What this does not protect from",
+    "Check yourself",
+    "In one slide",
+    "References",
+];
+
+#[test]
+fn each_chapters_page_goes_the_same_way() {
+    for chapter in chapters() {
+        let page = format!("ch{}.md", chapter.file_name().expect("a chapter has a name").to_string_lossy());
+        let headings = headings(&page);
+        let found: Vec<_> = headings.iter().filter(|heading| PAGE.contains(&heading.as_str())).collect();
+        assert_eq!(found, PAGE.each_ref(), "{page}");
+    }
+}
+
 #[test]
 fn a_section_that_is_not_there_is_found() {
     let found = sections("read: \"book: chapter 02, 'a root that isn't a view'; pivot_root(2)\",");

@@ -72,6 +72,33 @@ pub fn is_blank(source: &str, anchor: &str) -> bool {
     })
 }
 
+/// Whether line `line` of `source`, counted from 1, is in the body of `anchor`.
+#[must_use]
+pub fn holds(source: &str, anchor: &str, line: usize) -> bool {
+    find(source, anchor).is_ok_and(|span| (span.from + 1..=span.to).contains(&line))
+}
+
+/// Which line of `source` is line `line` of `copy`, both counted from 1, where the bodies of `anchors` may be longer or
+/// shorter in the copy. A line within such a body keeps its distance from the body's beginning.
+#[must_use]
+pub fn line_of<'a>(
+    source: &str,
+    copy: &str,
+    anchors: impl IntoIterator<Item = &'a str>,
+    line: usize,
+) -> usize {
+    let (mut more, mut fewer) = (0, 0);
+    for anchor in anchors {
+        if let (Ok(here), Ok(there)) = (find(source, anchor), find(copy, anchor))
+            && there.to < line
+        {
+            more += here.to - here.from;
+            fewer += there.to - there.from;
+        }
+    }
+    (line + more).saturating_sub(fewer)
+}
+
 fn find(source: &str, anchor: &str) -> Result<Span> {
     let (begin, end) = (format!("// ANCHOR: {anchor}"), format!("// ANCHOR_END: {anchor}"));
     let lines = |marker: &str| -> Vec<usize> {
@@ -117,6 +144,15 @@ mod tests {
             with_body(empty, "task-x", "one\n").unwrap(),
             "// ANCHOR: task-x\none\n// ANCHOR_END: task-x\n"
         );
+    }
+
+    #[test]
+    fn lesson_a_line_is_found_again_behind_a_longer_body() {
+        let copy = with_body(SOURCE, "task-x", "    let one = 1;\n\n    k + one\n").unwrap();
+        // Before the body, its last marker, and the brace behind it.
+        let found: Vec<_> = [1, 2, 6, 7].map(|line| line_of(SOURCE, &copy, ["task-x"], line)).into();
+        assert_eq!(found, [1, 2, 4, 5]);
+        assert!(holds(SOURCE, "task-x", 3) && !holds(SOURCE, "task-x", 2) && !holds(SOURCE, "task-x", 4));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use ch02_namespaces::without::Without;
 use checks::attempt::Cell;
-use checks::ladder::{Ladder, in_columns, run_with};
+use checks::ladder::{Ladder, run_with};
+use checks::leftover::Groups;
 use checks::profile::Profile;
 use checks::stage::{STAGES, Stage};
 use serde_json::json;
@@ -72,10 +73,16 @@ pub fn others(own: &[String], without: Option<Without>) -> Result<Vec<Stage>> {
 
 fn climb_with(progress: &mut Progress<impl Write + Send>, all: bool, others: &[Stage]) -> Result<Ladder> {
     progress.begin("trying each way out on each stage")?;
+    // What a learner's chapter forgets is removed, as after its checks.
+    let groups = (!others.is_empty()).then(Groups::now);
     let ladder = run_with(Profile::here(), all, others, &mut |done, count, row| {
         // Whether somebody still reads the progress is no reason to stop.
         let _ = progress.at(&format!("{done} of {count}, {row}"));
-    })?;
+    });
+    if let Some(groups) = groups {
+        groups.sweep();
+    }
+    let ladder = ladder?;
     let cells = ladder.rows().len() * (STAGES.len() + 1);
     progress.end(&format!("{cells} runs, the bare host's included"))?;
     Ok(ladder)
@@ -93,23 +100,25 @@ pub fn table(out: &mut impl Write, ink: Ink, ladder: &Ladder, columns: usize) ->
         let said = match cells.first() {
             // One reason for the whole row is said once.
             Some(cell @ (Cell::NoBaseline(_) | Cell::NotTried(_))) => ink.yellow(&cell.to_string()),
-            _ => cells
-                .iter()
-                .zip(in_columns(&cells[..columns]))
-                .map(|(cell, text)| painted(ink, cell, &text))
-                .collect(),
+            _ => cells[..columns].iter().map(|cell| painted(ink, cell)).collect(),
         };
         writeln!(out, "  {:width$}  {}", probe.row, said.trim_end())?;
     }
     Ok(())
 }
 
-/// Padded first: colour codes have no width on the screen, but count as characters.
-fn painted(ink: Ink, cell: &Cell, text: &str) -> String {
+fn painted(ink: Ink, cell: &Cell) -> String {
+    // Padded first: colour codes have no width on the screen, but count as characters. Why a stage doesn't run, or could
+    // not be tried, is said below the table, once.
+    let text = match cell {
+        Cell::NotRunnable(_) => format!("{:<15}", "not runnable"),
+        Cell::NotTried(_) => format!("{:<15}", "not tried"),
+        cell => format!("{cell:<15}"),
+    };
     match cell {
-        Cell::Contained => ink.green(text),
-        Cell::Escaped => ink.red(text),
-        _ => ink.yellow(text),
+        Cell::Contained => ink.green(&text),
+        Cell::Escaped => ink.red(&text),
+        _ => ink.yellow(&format!("{text} ")),
     }
 }
 
@@ -119,31 +128,43 @@ fn painted(ink: Ink, cell: &Cell, text: &str) -> String {
 /// The writer is gone.
 pub fn count(out: &mut impl Write, ink: Ink, ladder: &Ladder) -> Result<()> {
     let mut proven = 0;
-    let mut not_tried: BTreeMap<String, usize> = BTreeMap::new();
+    let mut not_tried: BTreeMap<String, (String, usize)> = BTreeMap::new();
     for cell in ladder.rows().iter().flat_map(|(_, cells)| cells) {
         match cell {
             Cell::Contained | Cell::Escaped => proven += 1,
-            other => *not_tried.entry(other.to_string()).or_default() += 1,
+            other => {
+                let why = other.to_string();
+                not_tried.entry(without_numbers(&why)).or_insert((why, 0)).1 += 1;
+            }
         }
     }
-    let lacking: usize = not_tried.values().sum();
-    for (why, times) in &not_tried {
+    let lacking: usize = not_tried.values().map(|(_, times)| times).sum();
+    for (why, times) in not_tried.values() {
         writeln!(out, "  {times:3} cells: {why}")?;
     }
     let rest = if lacking == 0 {
         ink.green("0 NOT TRIED")
     } else {
-        let (why, cure) = why(ladder.profile(), &not_tried);
+        let (why, cure) = why(ladder.profile(), not_tried.keys());
         format!("{}: {why}; cure: {cure}", ink.yellow(&format!("{lacking} NOT TRIED")))
     };
     writeln!(out, "{proven} cells proven {}, {rest}", ladder.profile().words())?;
     Ok(())
 }
 
+/// A reason as it is on every run: numbers of processes and made-up names of groups differ, and it is the same reason.
+fn without_numbers(why: &str) -> String {
+    let words = why.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    words.map(|word| if word.contains(|c: char| c.is_ascii_digit()) { "#" } else { word }).collect()
+}
+
 /// The reasons in a few words, and what to do about them.
-fn why(profile: Profile, not_tried: &BTreeMap<String, usize>) -> (&'static str, &'static str) {
-    if not_tried.keys().any(|why| why.starts_with("not runnable")) {
-        ("a stage does not run here", "cargo workshop doctor says what this machine lacks")
+fn why<'a>(
+    profile: Profile,
+    mut not_tried: impl Iterator<Item = &'a String>,
+) -> (&'static str, &'static str) {
+    if not_tried.any(|why| why.starts_with("not runnable")) {
+        ("a stage does not run here, see above", "cargo workshop doctor says what this machine lacks")
     } else if profile == Profile::Root {
         ("this machine lacks what the attempts need, see above", "another machine")
     } else {

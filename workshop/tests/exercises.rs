@@ -1,5 +1,8 @@
 //! The exercises as a learner meets them: begun, hinted, checked, broken in every way, and never lost.
 
+#[path = "exercises/compiler.rs"]
+mod compiler;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
@@ -37,7 +40,8 @@ fn main() -> ExitCode {
         trials.push(slow(format!("{name}_every_task_is_not_yet"), SLOW_ROOT, move || all_not_yet(name)));
         trials.push(slow(format!("{name}_the_reference_passes"), SLOW_ROOT, move || reference_passes(name)));
     }
-    trials.push(slow("what_does_not_compile_is_told_by_the_compiler".into(), SLOW, compiler_speaks));
+    trials.push(slow("what_does_not_compile_is_told_by_the_compiler".into(), SLOW, compiler::speaks));
+    trials.push(slow("the_compiler_names_the_learners_line_and_its_task".into(), SLOW, compiler::counts));
     trials.push(slow("a_wrong_body_fails_its_own_task_alone".into(), SLOW_ROOT, wrong_body));
     trials.push(slow("a_panic_in_the_child_is_a_message".into(), SLOW, child_panics));
     trials.push(slow("an_endless_loop_has_an_end".into(), SLOW, endless));
@@ -296,23 +300,6 @@ fn reference_passes(name: &str) -> Result<()> {
     }
     let told = desk.says(&["check", name])?;
     ensure!(told.contains("every core task is proven"), "{told}");
-    Ok(())
-}
-
-fn compiler_speaks() -> Result<()> {
-    let desk = Desk::with("02")?;
-    desk.write(
-        "02-namespaces",
-        "src/uts.rs",
-        "task-uts",
-        "        k.why(\"x\").sethostnam(&self.hostname)\n",
-    )?;
-    let (code, said) = desk.refuses(&["check", "02"])?;
-    for part in
-        ["no method named `sethostnam`", "exercises/ex02-namespaces/src/uts.rs:", "it is task 1 (uts)"]
-    {
-        ensure!(code == 125 && said.contains(part), "no {part:?} in: {said}");
-    }
     Ok(())
 }
 

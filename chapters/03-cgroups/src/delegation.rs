@@ -9,7 +9,7 @@ use ch00_process::kernel::Result;
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access, geteuid};
 
-use crate::hierarchy::{Hierarchies, Hierarchy, Version, controllers};
+use crate::hierarchy::{Hierarchies, Hierarchy, Version, controllers, is_real_top};
 use crate::v2::ASIDE;
 
 /// A hierarchy, and the folder in it below which a group of ours may be made.
@@ -74,13 +74,6 @@ fn before_aside(own: &Path) -> &Path {
         Some(above) if own.file_name().is_some_and(|name| name == ASIDE) => above,
         _ => own,
     }
-}
-
-/// Whether it is the machine's topmost group. That one lacks the files that are about a group among others. In a container what is
-/// mounted is a group like any other, and has them.
-#[must_use]
-pub fn is_real_top(point: &Path) -> bool {
-    !point.join("cgroup.events").exists()
 }
 
 fn named(

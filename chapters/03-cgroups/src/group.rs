@@ -65,17 +65,14 @@ impl Group {
     pub fn from_record(record: &str, hierarchies: &Hierarchies) -> Result<Self> {
         let mut parts = Vec::new();
         for folder in record.lines().map(Path::new) {
-            let marked = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(MARK));
-            let plain =
-                folder.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
             let below = |one: &&Hierarchy| folder.starts_with(&one.point) && folder != one.point;
             let hierarchy = hierarchies.0.iter().filter(below).max_by_key(|one| one.point.as_os_str().len());
             match hierarchy {
-                Some(hierarchy) if marked && plain && folder.is_absolute() => {
+                Some(hierarchy) if is_marked(folder) => {
                     parts.push(Part::new(hierarchy, folder.into()));
                 }
                 // The hierarchy isn't mounted any more: nothing that could be reached.
-                None if marked && !folder.exists() => {}
+                None if is_marked(folder) && !folder.exists() => {}
                 _ => {
                     let what = format!("{}: no group that boxroom would make", folder.display());
                     return Err(Failure::said(
@@ -251,10 +248,15 @@ impl Part {
 /// A folder with our mark, in a group: whatever a record says, nothing else is removed. statfs(2)
 fn is_ours(folder: &Path) -> bool {
     const MAGIC: [i64; 2] = [0x27_e0eb, 0x6367_7270]; // CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC
+    let kind = folder.parent().and_then(|above| rustix::fs::statfs(above).ok()).map(|found| found.f_type);
+    is_marked(folder) && kind.is_some_and(|kind| MAGIC.contains(&kind))
+}
+
+/// A whole path with our mark at its end, and no way up in it.
+fn is_marked(folder: &Path) -> bool {
     let marked = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(MARK));
     let plain = folder.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
-    let kind = folder.parent().and_then(|above| rustix::fs::statfs(above).ok()).map(|found| found.f_type);
-    folder.is_absolute() && marked && plain && kind.is_some_and(|kind| MAGIC.contains(&kind))
+    folder.is_absolute() && marked && plain
 }
 
 /// The group and those that were made in it, the innermost first.

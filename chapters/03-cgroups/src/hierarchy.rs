@@ -96,6 +96,13 @@ pub fn controllers(group: &Path) -> Vec<String> {
     text.split_ascii_whitespace().map(String::from).collect()
 }
 
+/// Whether it is the machine's topmost group. That one lacks the files that are about a group among others. In a
+/// container what is mounted is a group like any other, and has them.
+#[must_use]
+pub fn is_real_top(point: &Path) -> bool {
+    !point.join("cgroup.events").exists()
+}
+
 /// A line of mountinfo that is a cgroup's.
 struct Mount {
     version: Version,

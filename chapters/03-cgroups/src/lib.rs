@@ -6,7 +6,7 @@
 //! - [`limits`], [`size`]: what the command line asks for
 //! - [`delegation`]: below which group this user may make one, and how to get such a group
 //! - [`group`]: one face for both versions: made, joined, read, killed, removed
-//! - [`v2`], [`v1`]: the files of each version behind that face
+//! - [`v2`], [`v1`]: the files of each version behind that face; [`swap`], which both close with memory
 //! - [`cgroup`]: the mechanism: the group's part in a launch
 //! - [`death`]: why it died
 //! - [`stats`], [`tree`]: looking at groups while they live
@@ -23,6 +23,7 @@ pub mod neighbours;
 pub mod run;
 pub mod size;
 pub mod stats;
+pub mod swap;
 pub mod tree;
 pub mod v1;
 pub mod v2;

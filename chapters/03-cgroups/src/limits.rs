@@ -10,6 +10,9 @@ use nix::sys::stat::{major, minor};
 
 use crate::size::{parse_size, show};
 
+/// The processor is given in periods of this length, microseconds.
+pub const PERIOD: u64 = 100_000;
+
 /// How much a container may use. What isn't named isn't limited.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct Limits {
@@ -119,6 +122,12 @@ impl Limits {
         }
         Ok(())
     }
+}
+
+/// Microseconds of each [`PERIOD`].
+#[must_use]
+pub fn quota(cpus: f64) -> u64 {
+    (cpus * PERIOD as f64).round() as u64
 }
 
 /// The kernel charges memory in batches of up to 64 pages for each processor, and our own child needs half of it.

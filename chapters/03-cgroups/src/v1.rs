@@ -12,8 +12,8 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::group::Part;
-use crate::limits::Limits;
-use crate::v2::{PERIOD, has_swap, quota};
+use crate::limits::{Limits, PERIOD, quota};
+use crate::swap;
 
 /// What version 1 has nothing for, each with the reason.
 ///
@@ -112,18 +112,7 @@ fn cpuset(k: &Kernel, folder: &Path, list: Option<&str>) -> Result<()> {
 
 /// `memsw` is memory and swap together; it may not be less than memory alone, so it comes second.
 fn close_swap(k: &Kernel, folder: &Path, both: u64) -> Result<()> {
-    let file = folder.join("memory.memsw.limit_in_bytes");
-    match k
-        .why("swap is limited with it, else what is too much just moves there")
-        .write(&file, &both.to_string())
-    {
-        Err(failure) if failure.errno() == Errno::ENOENT && has_swap() => Err(failure.because(
-            "this kernel doesn't count swap, and there is some: a limit on memory alone would not hold",
-            "boot with swapaccount=1, or swapoff -a",
-        )),
-        Err(failure) if failure.errno() != Errno::ENOENT => Err(failure),
-        _ => Ok(()),
-    }
+    swap::close(k, &folder.join("memory.memsw.limit_in_bytes"), both)
 }
 
 fn not_taken(failure: Failure, file: &str) -> Failure {

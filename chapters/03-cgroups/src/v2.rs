@@ -9,14 +9,11 @@ use ch00_process::kernel::{Kernel, Result};
 use nix::errno::Errno;
 use nix::unistd::geteuid;
 
-use crate::delegation::is_real_top;
 use crate::group::Group;
-use crate::hierarchy::controllers;
-use crate::limits::Limits;
+use crate::hierarchy::{controllers, is_real_top};
+use crate::limits::{Limits, PERIOD, quota};
 use crate::size::show;
-
-/// The processor is given in periods of this length, microseconds.
-pub const PERIOD: u64 = 100_000;
+use crate::swap;
 
 /// Where processes of a delegated group go that are in the way (no internal processes).
 pub const ASIDE: &str = "boxroom.host";
@@ -177,33 +174,9 @@ pub fn limit(k: &Kernel, folder: &Path, limits: &Limits, group: &Group) -> Resul
 }
 // ANCHOR_END: limit
 
-/// Memory that is full would go on in swap: then the hog is not killed, and the whole machine gets slow.
-fn close_swap(k: &Kernel, folder: &Path, bytes: u64) -> Result<()> {
-    let file = folder.join("memory.swap.max");
-    match k
-        .why("swap is limited with it, else what is too much just moves there")
-        .write(&file, &bytes.to_string())
-    {
-        // A kernel that counts no swap. Without any swap there is nothing that could be used.
-        Err(failure) if failure.errno() == Errno::ENOENT && has_swap() => Err(failure.because(
-            "this kernel doesn't count swap, and there is some: a limit on memory alone would not hold",
-            "boot with swapaccount=1, or swapoff -a",
-        )),
-        Err(failure) if failure.errno() != Errno::ENOENT => Err(failure),
-        _ => Ok(()),
-    }
-}
-
-/// Whether this machine swaps: /proc/swaps has a line for each place after its heading.
-#[must_use]
-pub fn has_swap() -> bool {
-    fs::read_to_string("/proc/swaps").unwrap_or_default().lines().count() > 1
-}
-
-/// Microseconds of each [`PERIOD`].
-#[must_use]
-pub fn quota(cpus: f64) -> u64 {
-    (cpus * PERIOD as f64).round() as u64
+/// `memory.swap.max` is swap alone: nothing of it, where nothing was asked for.
+fn close_swap(k: &Kernel, folder: &Path, alone: u64) -> Result<()> {
+    swap::close(k, &folder.join("memory.swap.max"), alone)
 }
 
 fn not_taken(failure: Failure, file: &str) -> Failure {

@@ -72,7 +72,14 @@ impl Canary {
 
 /// A hierarchy ends with its last mount, but only if no group is in it then; and a removed group is in it for a while,
 /// until the kernel has freed it. Then it would stay until the next boot: so it is mounted and unmounted again.
+///
+/// Groups that the stage has forgotten in it go first: nobody finds them once it is unmounted.
 fn end_hierarchy(name: &str, place: &Path) {
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_group(&entry.path());
+        }
+    }
     let _ = umount2(place, MntFlags::MNT_DETACH);
     let line = format!(":name={name}:");
     let is_there = || fs::read_to_string("/proc/self/cgroup").is_ok_and(|text| text.contains(&line));

@@ -9,9 +9,11 @@ use anyhow::{Context, Result, bail};
 use checks::learner::{self, Outcome, Verdict};
 use lesson::blank;
 use lesson::exercise::Task;
+use lesson::manifest::Copy;
 use serde_json::json;
 
 use super::beside::beside;
+use super::compiler::in_learners_words;
 use super::desk::Desk;
 use super::progress::Progress as Done;
 use super::question;
@@ -108,22 +110,6 @@ fn verdicts(desk: &Desk, progress: &mut Progress<impl Write + Send>) -> Result<V
     Ok(verdicts)
 }
 
-/// The compiler names files of the lent copy; the learner's have the same names in another folder. Then the task.
-fn in_learners_words(desk: &Desk, message: &str) -> String {
-    let lent = format!("lent{}/", desk.chapter.name);
-    let message = message.replace(&lent, &format!("exercises/ex{}/", desk.chapter.name));
-    let files: Vec<&str> =
-        message.lines().filter_map(|line| line.trim().strip_prefix("--> ")?.split(':').next()).collect();
-    let task = desk.numbered().find(|(_, task)| {
-        task.blanks.iter().any(|blank| files.iter().any(|file| file.ends_with(&blank.file)))
-    });
-    let task = match task {
-        Some((number, task)) => format!("\n  it is task {number} ({}): {}", task.name, task.title),
-        None => String::new(),
-    };
-    format!("your copy doesn't compile yet; the compiler says:\n{}{task}", message.trim_end())
-}
-
 fn state(desk: &Desk, task: &Task, verdicts: &[Verdict]) -> State {
     if desk.is_open(task) {
         return State::NotYet;
@@ -156,17 +142,24 @@ fn tell(out: &mut impl Write, ink: Ink, desk: &Desk, states: &[State], verdicts:
             State::NotYet | State::NotTried => ink.yellow(&word),
         };
         let optional = if task.core { "" } else { " (optional)" };
-        writeln!(out, "  {number} {:12} {word}  {}{optional}", task.name, task.title)?;
+        let open = desk.half_open(task);
+        let open =
+            if open.is_empty() { String::new() } else { format!("; still blank: {}", open.join(", ")) };
+        writeln!(out, "  {number} {:12} {word}  {}{optional}{open}", task.name, task.title)?;
     }
     for ((number, task), _) in desk.numbered().zip(states).filter(|(_, state)| **state == State::Failed) {
         let failed = failed(verdicts, |check| task.checks.iter().any(|name| name == check));
-        failures(out, ink, &format!("task {number} ({})", task.name), &failed)?;
+        failures(out, ink, desk, &format!("task {number} ({})", task.name), &failed)?;
     }
     // A check that belongs to no task passed on the reference's lines: it fails where the learner's broke something.
     let others = failed(verdicts, |check| {
         desk.exercise.tasks.iter().all(|task| task.checks.iter().all(|name| name != check))
     });
-    failures(out, ink, "what held before your lines", &others)?;
+    failures(out, ink, desk, "what held before your lines", &others)?;
+    if states.contains(&State::Failed) || !others.is_empty() {
+        let lent = Copy::Lent.package(&desk.chapter);
+        writeln!(out, "\n{lent}, in target/debug, is your copy as it was checked: what is blank is lent.")?;
+    }
     for ((number, task), _) in desk.numbered().zip(states).filter(|((_, task), state)| {
         **state == State::Proven && !desk.progress.of(&desk.chapter.name, &task.name).proven
     }) {
@@ -192,11 +185,18 @@ fn failed(verdicts: &[Verdict], of: impl Fn(&str) -> bool) -> Vec<&Verdict> {
 }
 
 /// The first failure whole, the others by their names: one mistake often fails many checks, and the first says it.
-fn failures(out: &mut impl Write, ink: Ink, of: &str, failed: &[&Verdict]) -> Result<()> {
+/// Whoever looks must look at their own program, so `look` names it and not the reference.
+fn failures(out: &mut impl Write, ink: Ink, desk: &Desk, of: &str, failed: &[&Verdict]) -> Result<()> {
     let Some((first, others)) = failed.split_first() else { return Ok(()) };
     writeln!(out, "\n{}  {of}: {}", ink.red("FAILED"), first.check)?;
+    let reference = format!("ch{} ", desk.chapter.name);
     for line in first.text.trim().lines() {
-        writeln!(out, "  {line}")?;
+        if line.starts_with("look:") {
+            let own = format!("{} ", Copy::Lent.package(&desk.chapter));
+            writeln!(out, "  {}", line.replace(&reference, &own))?;
+        } else {
+            writeln!(out, "  {line}")?;
+        }
     }
     if !others.is_empty() {
         let names: Vec<_> = others.iter().map(|verdict| verdict.check.as_str()).collect();

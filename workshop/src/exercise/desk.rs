@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail};
 use lesson::chapter::Chapter;
-use lesson::exercise::{Exercise, Task};
-use lesson::skeleton;
+use lesson::exercise::{Blank, Exercise, Task};
+use lesson::{blank, skeleton};
 
 use super::progress::Progress;
 
@@ -77,6 +77,17 @@ impl Desk {
     /// The tasks with their numbers, from 1.
     pub fn numbered(&self) -> impl Iterator<Item = (usize, &Task)> {
         self.exercise.tasks.iter().enumerate().map(|(n, task)| (n + 1, task))
+    }
+
+    /// The files in which a task that is begun is still blank; none where nothing or all of it is written.
+    #[must_use]
+    pub fn half_open<'a>(&self, task: &'a Task) -> Vec<&'a str> {
+        let is_blank = |blank: &&Blank| {
+            let text = std::fs::read_to_string(self.chapter.learners().join(&blank.file));
+            text.is_ok_and(|text| blank::is_blank(&text, &blank.anchor))
+        };
+        let open: Vec<_> = task.blanks.iter().filter(is_blank).map(|blank| blank.file.as_str()).collect();
+        if open.len() < task.blanks.len() { open } else { Vec::new() }
     }
 
     /// Whether the learner has still to write it.

@@ -4,7 +4,7 @@
 //! - [`progress`]: what a learner has done, kept beside the exercises
 //! - [`desk`]: which chapter and task are meant
 //! - [`start`], [`reset`]: a copy with blanks; [`readme`]: its tasks as a page
-//! - [`check`]: the verdict, task by task; [`watch`]: the same on every save
+//! - [`check`]: the verdict, task by task; [`watch`]: the same on every save; [`compiler`]: its message, in the learner's lines
 //! - [`hint`]: one more hint, or the solution; [`beside`]: two texts side by side
 //! - [`question`]: predictions and the quiz, settled by running
 //! - [`status`]: how far; [`score`]: a short code to hand in
@@ -12,6 +12,7 @@
 
 pub mod beside;
 pub mod check;
+pub mod compiler;
 pub mod desk;
 pub mod graduate;
 pub mod hint;
