@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::layers::remove_tree;
 use crate::store::image::Image;
-use crate::store::{Store, json, write_whole};
+use crate::store::{Store, json};
 
 /// `config.json` of a container.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,7 +39,13 @@ impl Store {
     ///
     /// # Errors
     /// The name is no name.
-    pub fn conceive(&self, image: &Image, asked: &str, name: Option<&str>) -> Result<Container> {
+    pub fn conceive(
+        &self,
+        image: &Image,
+        asked: &str,
+        name: Option<&str>,
+        id: Option<String>,
+    ) -> Result<Container> {
         if let Some(name) = name {
             let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
             if !name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
@@ -49,7 +55,7 @@ impl Store {
             }
         }
         Ok(Container {
-            id: random()?,
+            id: id.map_or_else(new_id, Ok)?,
             name: name.map(Into::into),
             image: asked.into(),
             manifest: image.digest()?.to_string(),
@@ -74,17 +80,28 @@ impl Store {
         Ok(Some(lock))
     }
 
-    /// `config.json`, as a whole: from here on it is a container.
+    /// `config.json`, as a whole: from here on it is a container, and it runs as long as what is returned lives. It is
+    /// locked before it has its name: nobody sees one that could be taken away still.
     ///
     /// # Errors
     /// The disk is full.
-    pub(crate) fn write_down(&self, container: &Container, keeps: bool) -> Result<()> {
-        let (place, bytes) = (self.folder_of(container).join("config.json"), json(container)?);
-        if keeps {
-            return write_whole(&self.beside(), &place, &bytes);
+    pub(crate) fn write_down(&self, container: &Container, keeps: bool) -> Result<Flock<File>> {
+        let place = self.folder_of(container).join("config.json");
+        let what = || place.display().to_string();
+        let (mut file, partial) = crate::store::blob::partial(&self.beside())?;
+        let written = file.write_all(&json(container)?).and_then(|()| {
+            // Nobody misses one that isn't kept after a power cut, and flushes of the disk are most of a start.
+            if keeps { file.sync_all() } else { Ok(()) }
+        });
+        let locked = Flock::lock(file, FlockArg::LockShared).map_err(|(_, errno)| errno);
+        let named = written
+            .and_then(|()| fs::rename(&partial, &place))
+            .and_then(|()| if keeps { crate::store::sync_folder(&place) } else { Ok(()) });
+        if let Err(error) = named {
+            let _ = fs::remove_file(&partial);
+            return Err(crate::store::blame(&error, format!("could not write {}", what())).into());
         }
-        // Nobody misses it after a power cut, and two flushes of the disk are most of a start.
-        fs::write(&place, bytes).with_context(|| place.display().to_string())
+        locked.with_context(|| format!("flock({})", what()))
     }
 
     /// Where a container is.
@@ -195,7 +212,11 @@ impl Container {
     }
 }
 
-fn random() -> Result<String> {
+/// Twelve random digits, which no other container has.
+///
+/// # Errors
+/// No /dev/urandom.
+pub fn new_id() -> Result<String> {
     let mut bytes = [0_u8; 6];
     File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

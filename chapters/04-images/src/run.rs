@@ -93,6 +93,9 @@ pub struct Options {
     /// The container that is there already and shall be stood in again; no word of the command line
     #[arg(skip)]
     pub standing_in: Option<Container>,
+    /// The id that a new container shall have, for who has to know it before; no word of the command line
+    #[arg(skip)]
+    pub id: Option<String>,
     /// The image: a name, or the first digits of its digest
     pub image: String,
     /// The command and its arguments [default: the image's CMD]
@@ -150,7 +153,7 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
     let is_made = options.standing_in.is_some();
     let mut container = match options.standing_in {
         Some(container) => container,
-        None => store.conceive(&image, &options.image, options.name.as_deref())?,
+        None => store.conceive(&image, &options.image, options.name.as_deref(), options.id)?,
     };
     container.stop_signal = options.stop_signal.or(container.stop_signal);
     if let Some(signal) = &container.stop_signal {
@@ -227,6 +230,7 @@ fn rooms(options: &Options, config: &Config, layers: &[PathBuf]) -> Result<Rooms
     Ok(Rooms {
         rootfs: None,
         hostname: options.hostname.clone(),
+        groups: someone.groups,
         user: Some(User { uid: someone.uid, gid: someone.gid }),
         userns: options.userns,
         init: options.init,
@@ -263,7 +267,11 @@ fn command(options: &Options, config: &Config) -> Result<Vec<OsString>> {
     Ok(all)
 }
 
-fn workdir(options: &Options, config: &Config) -> Result<Option<String>> {
+/// Where the command stands, unless that is `/`.
+///
+/// # Errors
+/// It is relative.
+pub fn workdir(options: &Options, config: &Config) -> Result<Option<String>> {
     let path = options.workdir.clone().or_else(|| config.working_dir().clone()).unwrap_or_default();
     match path.as_str() {
         "" | "/" => Ok(None),
