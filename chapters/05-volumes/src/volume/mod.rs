@@ -138,7 +138,8 @@ impl Store {
         }
         let path = self.folder(name).join("volume.json");
         match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).with_context(|| path.display().to_string()),
+            // Who can't say since when it is there is a volume all the same: what counts is what is in it.
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).unwrap_or_else(|_| Volume::unknown(name)))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| path.display().to_string()),
         }
@@ -228,6 +229,13 @@ impl Store {
             "remove the container first; its volume stays",
         )
         .into()
+    }
+}
+
+impl Volume {
+    /// One whose record was damaged.
+    fn unknown(name: &str) -> Self {
+        Self { name: name.into(), created: String::new(), labels: BTreeMap::new(), anonymous: false }
     }
 }
 
