@@ -230,6 +230,7 @@ fn rooms(options: &Options, config: &Config, layers: &[PathBuf]) -> Result<Rooms
     Ok(Rooms {
         rootfs: None,
         hostname: options.hostname.clone(),
+        groups: someone.groups,
         user: Some(User { uid: someone.uid, gid: someone.gid }),
         userns: options.userns,
         init: options.init,

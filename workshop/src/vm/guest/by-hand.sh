@@ -66,11 +66,12 @@ reaping_init() { ends 7 room "$1" --init sh -c 'exit 7'; }
 alone() { says lonely as "$1" ch02-namespaces run --only uts,user --hostname lonely hostname; }
 boottime() { as "$1" ch02-namespaces run --only user,time --boottime 10y cut -d. -f1 /proc/uptime | grep -q '^3153[0-9]*$'; }
 
-# 3 MiB at half a MiB a second: what is written back late counts for the group, too. Without the limit it is a moment.
+# 3 MiB at half a MiB a second: what is written back late counts for the group, too. Without the limit it is a moment. A file each:
+# what is written back counts for the group that a file was first written by.
 seconds_to_write() {
     local began
     began=$(cut -d. -f1 /proc/uptime)
-    as root ch03-cgroups run --rootfs /disk/base "$@" dd if=/dev/zero of=/written bs=256k count=12 conv=fsync 2>&1 || return 1
+    as root ch03-cgroups run --rootfs /disk/base "$@" dd if=/dev/zero of="/written-$#" bs=256k count=12 conv=fsync 2>&1 || return 1
     echo $(($(cut -d. -f1 /proc/uptime) - began)) >/tmp/seconds
 }
 io_limited() {
