@@ -13,6 +13,7 @@ use ch04_images::store::image::Image;
 use ch04_images::workdir::WorkingDir;
 use clap::Args;
 use nix::unistd::geteuid;
+use serde::{Deserialize, Serialize};
 
 use crate::by_path::{self, ByPath};
 use crate::request::{self, Request};
@@ -33,7 +34,7 @@ pub struct Options {
 }
 
 /// What is mounted where.
-#[derive(Debug, Default, Clone, Args)]
+#[derive(Debug, Default, Clone, Args, Serialize, Deserialize)]
 pub struct Mounts {
     /// Mount a path of the host (/SRC or ./SRC) or a volume (NAME) at DST; DST alone: a new volume
     #[arg(long, short, value_name = "[SRC:]DST[:ro]")]
@@ -71,10 +72,10 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
 // ANCHOR: launch
 pub fn launch(options: Options, k: &Kernel) -> Result<Launch<impl Chain + use<>, impl Root + use<>>> {
     let Options { mounts, mut below } = options;
-    let volumes = volumes(&mounts, &mut below)?;
+    let (volumes, workdir) = settle(&mounts, &mut below)?;
     // Once more, after the volumes: the place where the command stands may be in one of them.
-    let workdir = if volumes.requests.is_empty() { None } else { workdir(&below)? };
-    Ok(below::launch(below, k)?.with(volumes).with(workdir.map(|path| WorkingDir { path })))
+    let again = workdir.filter(|_| !volumes.requests.is_empty()).map(|path| WorkingDir { path });
+    Ok(below::launch(below, k)?.with(volumes).with(again))
 }
 // ANCHOR_END: launch
 
@@ -84,7 +85,7 @@ pub fn launch(options: Options, k: &Kernel) -> Result<Launch<impl Chain + use<>,
 /// The step that failed.
 pub fn run_by_path(options: Options, k: &Kernel) -> Result<Ended> {
     let Options { mounts, mut below } = options;
-    let mut volumes = volumes(&mounts, &mut below)?;
+    let (mut volumes, _) = settle(&mounts, &mut below)?;
     let paths = by_path::paths(&volumes.store, &volumes.requests)?;
     let rootfs = Images::open().map_err(failure)?.containers().join(&volumes.container);
     volumes.elsewhere = true;
@@ -92,11 +93,12 @@ pub fn run_by_path(options: Options, k: &Kernel) -> Result<Ended> {
     launch.map_root(|root| ByPath { root, rootfs, mounts: paths }).run(k)
 }
 
-/// What is asked for, looked at as far as it can be before anything is made.
-fn volumes(mounts: &Mounts, below: &mut below::Options) -> Result<Volumes> {
+/// What is asked for, looked at as far as it can be before anything is made; and where the command stands.
+fn settle(mounts: &Mounts, below: &mut below::Options) -> Result<(Volumes, Option<String>)> {
     let image = image(below).map_err(failure)?;
     let config = image.config.config().clone().unwrap_or_default();
     let requests = mounts.requests(config.volumes().as_deref().unwrap_or_default())?;
+    let workdir = below::workdir(below, &config).map_err(failure)?;
     let id = match &below.standing_in {
         Some(container) => container.id.clone(),
         None => below.id.clone().map_or_else(new_id, Ok).map_err(failure)?,
@@ -104,9 +106,9 @@ fn volumes(mounts: &Mounts, below: &mut below::Options) -> Result<Volumes> {
     below.id = Some(id.clone());
     let seed = Seed { image: image.digest().map_err(failure)?.to_string() };
     let mut volumes = Volumes::new(Store::open().map_err(failure)?, requests, seed, id);
-    volumes.keeps = below.standing_in.is_some() || (below.name.is_some() && !below.rm);
+    volumes.keeps = (below.standing_in.is_some() || below.name.is_some()) && !below.rm;
     volumes.id_mapped = geteuid().is_root() && below.userns == Some(UserNamespace::Auto);
-    Ok(volumes)
+    Ok((volumes, workdir))
 }
 
 fn image(below: &below::Options) -> anyhow::Result<Image> {
@@ -115,9 +117,4 @@ fn image(below: &below::Options) -> anyhow::Result<Image> {
         Some(container) => images.image_of(&images.manifest_of(container)?),
         None => images.image(&below.image),
     }
-}
-
-fn workdir(below: &below::Options) -> Result<Option<String>> {
-    let config = image(below).map_err(failure)?.config.config().clone().unwrap_or_default();
-    below::workdir(below, &config).map_err(failure)
 }
