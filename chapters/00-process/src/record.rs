@@ -130,6 +130,12 @@ impl Owner {
         Ok(Self { boot: boot_id(), pid, start })
     }
 
+    /// The process that has this number now.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
+        Some(Self { boot: boot_id(), pid, start: start_of(pid)? })
+    }
+
     /// Whether this very process (not another one with its number) is still there.
     #[must_use]
     pub fn lives(&self) -> bool {

@@ -7,11 +7,12 @@ use ch00_process::failure::Failure;
 use ch00_process::kernel::Result;
 use clap::Args;
 use nix::sys::stat::{major, minor};
+use serde::{Deserialize, Serialize};
 
 use crate::size::{parse_size, show};
 
 /// How much a container may use. What isn't named isn't limited.
-#[derive(Debug, Clone, Default, PartialEq, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args, Serialize, Deserialize)]
 pub struct Limits {
     /// The most memory: 64M, 2G. Swap is limited with it: none, unless --memory-swap says more
     #[arg(long, short, value_name = "SIZE", value_parser = parse_size, allow_hyphen_values = true)]
@@ -40,7 +41,7 @@ pub struct Limits {
 }
 
 /// A line of `io.max`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IoMax {
     /// The device: `/dev/sda` or `8:0`.
     pub device: String,
