@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use ch00_process::failure::{ENGINE, Failure};
 use ch00_process::keyboard;
-use ch06_lifecycle::containers::Containers;
-use clap::{Parser, Subcommand};
+use ch04_images::mapped;
+use ch06_lifecycle::verbs::{self, Io, Verb};
+use clap::Parser;
 
 /// Chapter 06: a container's life. Made, started, stopped, thrown away
 #[derive(Parser)]
@@ -16,30 +16,16 @@ struct Cli {
     verb: Verb,
 }
 
-#[derive(Subcommand)]
-enum Verb {
-    /// List containers
-    Ps,
-}
-
 fn main() -> ExitCode {
+    let program = "ch06-lifecycle";
+    if let Some(done) = mapped::asked() {
+        let told = done.map_err(|error| writeln!(std::io::stderr(), "{program}: {error:#}"));
+        return u8::from(told.is_err()).into();
+    }
     let cli: Cli = match keyboard::command_line() {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    let done = match cli.verb {
-        Verb::Ps => Containers::open().and_then(|all| all.list()).map(|all| {
-            for one in all {
-                let _ = writeln!(std::io::stdout(), "{} {}", one.config.id(), one.name());
-            }
-        }),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let code = error.downcast_ref::<Failure>().map_or(ENGINE, |failure| failure.code);
-            let _ = writeln!(std::io::stderr(), "ch06-lifecycle: {error:#}");
-            code.into()
-        }
-    }
+    let (out, err) = (&mut std::io::stdout(), &mut std::io::stderr());
+    verbs::run(cli.verb, &mut Io { out, err, program }).into()
 }
