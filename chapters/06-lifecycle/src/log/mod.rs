@@ -8,7 +8,7 @@
 //!
 //! # Layout
 //! - [`write`]: the monitor's side, with rotation: `log`, then `log.1`, `log.2`
-//! - [`read`]: `logs`
+//! - [`read`]: the side of who asks for it, on and on where they like
 
 use std::path::{Path, PathBuf};
 
