@@ -6,11 +6,19 @@
 //! - [`config`]: what it was made from, as resolved at `create`
 //! - [`containers`]: their folders, names, ids and locks; [`truth`]: the state as it is, whatever has happened
 //! - [`process`]: a process known by more than its number; [`when`]: moments; [`name`]: names for who has none
+//!
+//! Into one that runs:
+//! - [`join`]: the second road; [`stand`]: a place in it; [`own_program`]: what must not be written from inside
+//! - [`exec`]: a command more
 
 pub mod config;
 pub mod containers;
+pub mod exec;
+pub mod join;
 pub mod name;
+pub mod own_program;
 pub mod process;
+pub mod stand;
 pub mod state;
 pub mod truth;
 pub mod when;

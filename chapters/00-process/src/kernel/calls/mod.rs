@@ -4,6 +4,7 @@
 mod files;
 mod groups;
 mod ids;
+mod joining;
 mod mounts;
 mod processes;
 
