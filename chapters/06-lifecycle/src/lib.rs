@@ -9,16 +9,27 @@
 //!
 //! Into one that runs:
 //! - [`join`]: the second road; [`stand`]: a place in it; [`own_program`]: what must not be written from inside
-//! - [`exec`]: a command more
+//! - [`exec`]: a command more; [`beside`]: one that goes on without us
+//!
+//! At its keyboard:
+//! - [`pty`]: a terminal for the command; [`terminal`]: the caller's own
+//! - [`attach`], [`attach_server`], [`wire`]: the client, the monitor's side, and what they say; [`keys`]: how to leave
 
+pub mod attach;
+pub mod attach_server;
+pub mod beside;
 pub mod config;
 pub mod containers;
 pub mod exec;
 pub mod join;
+pub mod keys;
 pub mod name;
 pub mod own_program;
 pub mod process;
+pub mod pty;
 pub mod stand;
 pub mod state;
+pub mod terminal;
 pub mod truth;
 pub mod when;
+pub mod wire;

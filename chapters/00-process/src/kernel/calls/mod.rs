@@ -7,6 +7,7 @@ mod ids;
 mod joining;
 mod mounts;
 mod processes;
+mod terminals;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
