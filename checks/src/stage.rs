@@ -72,7 +72,7 @@ impl Stage {
     /// As [`Stage::of`].
     pub fn before(name: &str) -> Result<Self> {
         match STAGES.iter().position(|stage| *stage == name) {
-            None if OTHERS.contains(&name) => Self::of("02-namespaces"),
+            None if OTHERS.contains(&name) => Self::of("03-cgroups"),
             Some(0) | None => Self::with_binary("00-process", "/bin/true".into()),
             Some(place) => Self::of(STAGES[place - 1]),
         }

@@ -15,6 +15,7 @@ use ch00_process::mechanism::Mechanism;
 use ch00_process::record::{self, Record};
 use ch03_cgroups::cgroup::Cgroup;
 use ch04_images::mapped;
+use ch04_images::own::Own;
 
 use crate::doctor::facts::Facts;
 use crate::ink::Ink;
@@ -78,6 +79,7 @@ fn remove(orphan: Record) -> Result<Gone> {
     let gone = match orphan.kind.as_str() {
         "directory" => directory(Path::new(&orphan.what))?,
         Cgroup::NAME => group(&orphan)?,
+        Own::NAME => container(&orphan.what)?,
         kind => bail!("this boxroom doesn't know how to remove a {kind}; a newer one left it"),
     };
     orphan.forget()?;
@@ -95,6 +97,15 @@ fn group(orphan: &Record) -> Result<Gone> {
     Cgroup::cleanup(&Kernel::new(Process::Host, None), &orphan.what)
         .map_err(|failure| anyhow!("{failure}"))?;
     Ok(if there { Gone::Removed } else { Gone::Already })
+}
+
+/// A container's own folder, the way that its launch takes at the end.
+fn container(folder: &str) -> Result<Gone> {
+    if !Path::new(folder).exists() {
+        return Ok(Gone::Already);
+    }
+    Own::cleanup(&Kernel::new(Process::Host, None), folder).map_err(|failure| anyhow!("{failure}"))?;
+    Ok(Gone::Removed)
 }
 
 /// Removes a directory that a record names. The name comes from a file, so it is looked at twice.

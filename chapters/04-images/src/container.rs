@@ -2,14 +2,12 @@
 //! layers are below. On record before it is made.
 
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use ch00_process::failure::Failure;
-use ch00_process::record::Record;
 use nix::fcntl::{Flock, FlockArg};
 use oci_spec::image::{Descriptor, MediaType};
 use serde::{Deserialize, Serialize};
@@ -37,11 +35,11 @@ pub struct Container {
 }
 
 impl Store {
-    /// Makes the folder of a new container. The record stays with the caller of one that isn't kept.
+    /// A new container of this image, which is nowhere yet.
     ///
     /// # Errors
-    /// The name is taken or no name, or the disk is full.
-    pub fn create(&self, image: &Image, asked: &str, name: Option<&str>) -> Result<(Container, Record)> {
+    /// The name is no name.
+    pub fn conceive(&self, image: &Image, asked: &str, name: Option<&str>) -> Result<Container> {
         if let Some(name) = name {
             let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
             if !name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
@@ -50,52 +48,43 @@ impl Store {
                 bail!("--name {name:?}: letters, digits, _ . - and no _ . - at its beginning");
             }
         }
-        let _lock = self.lock("containers.lock", FlockArg::LockExclusive)?;
-        if let Some(name) = name
-            && self.list()?.iter().any(|other| other.name.as_deref() == Some(name))
-        {
-            let hint = format!("discard {name} removes it; or choose another name");
-            return Err(
-                Failure::said(format!("--name {name}"), "a kept container has that name", hint).into()
-            );
-        }
-        let container = Container {
+        Ok(Container {
             id: random()?,
             name: name.map(Into::into),
             image: asked.into(),
             manifest: image.digest()?.to_string(),
             layers: image.layers.iter().map(|layer| layer.diff_id.to_string()).collect(),
             stop_signal: image.config.config().as_ref().and_then(|config| config.stop_signal().clone()),
-        };
-        let folder = self.folder_of(&container);
-        let record = Record::write("directory", &folder.display().to_string())?;
-        let made = self.fill(&container, &folder);
-        if let Err(error) = made {
-            let _ = remove_tree(&folder);
-            record.forget()?;
-            return Err(error);
-        }
-        Ok((container, record))
+        })
     }
 
-    fn fill(&self, container: &Container, folder: &Path) -> Result<()> {
-        DirBuilder::new().mode(0o700).create(folder).with_context(|| folder.display().to_string())?;
-        for name in ["upper", "work"] {
-            DirBuilder::new().mode(0o755).create(folder.join(name))?;
+    /// That nobody else has its name, as long as what is returned lives.
+    ///
+    /// # Errors
+    /// Somebody has.
+    pub(crate) fn free_name(&self, container: &Container) -> Result<Option<Flock<File>>> {
+        let Some(name) = &container.name else { return Ok(None) };
+        let lock = self.lock("containers.lock", FlockArg::LockExclusive)?;
+        if self.list()?.iter().any(|other| other.name.as_ref() == Some(name)) {
+            let hint = format!("discard {name} removes it; or choose another name");
+            return Err(
+                Failure::said(format!("--name {name}"), "a kept container has that name", hint).into()
+            );
         }
-        // The root that the command sees is the upper directory's: with the mode that the image's has.
-        if let Some(top) = container.layer_paths(self)?.last() {
-            let seen = fs::metadata(top)?;
-            let upper = folder.join("upper");
-            fs::set_permissions(&upper, fs::Permissions::from_mode(seen.mode() & 0o7777))?;
-            let _ = std::os::unix::fs::chown(&upper, Some(seen.uid()), Some(seen.gid())); // an ordinary user's is its own
-        }
-        let (place, bytes) = (folder.join("config.json"), json(container)?);
-        if container.name.is_some() {
+        Ok(Some(lock))
+    }
+
+    /// `config.json`, as a whole: from here on it is a container.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub(crate) fn write_down(&self, container: &Container, keeps: bool) -> Result<()> {
+        let (place, bytes) = (self.folder_of(container).join("config.json"), json(container)?);
+        if keeps {
             return write_whole(&self.beside(), &place, &bytes);
         }
         // Nobody misses it after a power cut, and two flushes of the disk are most of a start.
-        Ok(fs::write(place, bytes)?)
+        fs::write(&place, bytes).with_context(|| place.display().to_string())
     }
 
     /// Where a container is.
@@ -171,8 +160,12 @@ impl Store {
     /// It is running, or as the kernel says.
     pub fn discard(&self, container: &Container) -> Result<()> {
         let _rest = self.at_rest(container)?;
-        let folder = self.folder_of(container);
-        // Without its config it is no container any more, whatever happens to the rest.
+        self.remove_folder(&container.id)
+    }
+
+    /// Without its config it is no container any more, whatever happens to the rest.
+    pub(crate) fn remove_folder(&self, id: &str) -> Result<()> {
+        let folder = self.containers().join(id);
         let _ = fs::remove_file(folder.join("config.json"));
         remove_tree(&folder).with_context(|| folder.display().to_string())
     }

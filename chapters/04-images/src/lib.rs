@@ -8,9 +8,9 @@
 //!
 //! From an image to a container:
 //! - [`apply`]: a layer's entries as files; [`layers`]: each layer unpacked once
-//! - [`container`]: what a container has of its own
+//! - [`container`], [`own`]: what a container has of its own, and its part in a launch
 //! - [`overlay`]: the stack as the root; [`workdir`]; [`passwd`]: who the image's user is
-//! - [`run`]: chapter 02's list with another root
+//! - [`run`]: chapter 03's list with another root
 //! - [`mapped`]: an ordinary user's files, by way of the map
 //!
 //! And back:
@@ -33,6 +33,7 @@ pub mod layers;
 pub mod load;
 pub mod mapped;
 pub mod overlay;
+pub mod own;
 pub mod pack;
 pub mod passwd;
 pub mod reference;

@@ -179,6 +179,9 @@ impl Words {
 }
 
 fn main() -> ExitCode {
+    if let Some(done) = mapped::asked() {
+        return told(done.map(|()| 0));
+    }
     let cli: Cli = match keyboard::command_line() {
         Ok(cli) => cli,
         Err(code) => return code.into(),
@@ -188,6 +191,10 @@ fn main() -> ExitCode {
         verb if mapped::is_needed() && touches_files(&verb) => in_the_map(),
         verb => other(verb).map(|()| 0),
     };
+    told(done)
+}
+
+fn told(done: Result<u8>) -> ExitCode {
     match done {
         Ok(code) => code.into(),
         Err(error) => {

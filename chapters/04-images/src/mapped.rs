@@ -3,7 +3,9 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::path::Path;
 
+use anyhow::bail;
 use ch00_process::exec::Command;
 use ch00_process::failure::Failure;
 use ch00_process::kernel::{Kernel, Result};
@@ -13,6 +15,12 @@ use ch00_process::wait::Ended;
 use ch02_namespaces::mounts::Mounts;
 use ch02_namespaces::users::{Map, Users};
 use nix::unistd::geteuid;
+
+use crate::own;
+use crate::store::Store;
+
+/// The first word of a program that asks itself.
+const WORD: &str = "in-the-map";
 
 /// Whether this process can't do it itself.
 #[must_use]
@@ -41,4 +49,32 @@ pub fn run(words: Vec<OsString>, k: &Kernel) -> Result<Ended> {
         .with(Users { map: Map::best() })
         .with(Mounts { both_ways: true })
         .run(k)
+}
+
+/// Asks this program, whichever it is, to do one thing in the map; its `main` begins with [`asked`].
+pub(crate) fn ask(verb: &str, what: &str, k: &Kernel) -> Result<Ended> {
+    run([WORD, verb, what].map(OsString::from).to_vec(), k)
+}
+
+/// What a launch asks of the program that it is in, done. None where nothing was asked: the command line is a person's.
+/// Every program that starts containers of images begins with this.
+#[must_use]
+pub fn asked() -> Option<anyhow::Result<()>> {
+    let words: Vec<String> = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [WORD, verb, what] => Some(answer(verb, what)),
+        _ => None,
+    }
+}
+
+fn answer(verb: &str, what: &str) -> anyhow::Result<()> {
+    match verb {
+        "unpack" => {
+            let store = Store::open()?;
+            let _lease = store.lease()?;
+            store.unpack(&store.image(what)?, &|_, _, _| {}).map(drop)
+        }
+        "remove" => own::remove(Path::new(what)),
+        _ => bail!("{WORD} {verb}: no verb of this program; is it of another version?"),
+    }
 }

@@ -1,36 +1,55 @@
-//! A container from an image: chapter 02's list, with a stack of layers in the root's slot.
+//! A container from an image: chapter 03's list, with a stack of layers in the root's slot.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ch00_process::failure::Failure;
-use ch00_process::kernel::Kernel;
+use ch00_process::kernel::{self, Kernel};
+use ch00_process::launch::Launch;
+use ch00_process::mechanism::{Chain, Root};
 use ch00_process::wait::Ended;
-use ch02_namespaces::run::{Options as Rooms, UserNamespace, launch};
+use ch02_namespaces::only::Rooms as Only;
+use ch02_namespaces::run::{Options as Rooms, UserNamespace};
 use ch02_namespaces::seal::User;
+use ch02_namespaces::time::parse_span;
+use ch03_cgroups::cgroup::parse_name;
+use ch03_cgroups::limits::Limits;
+use ch03_cgroups::run as below;
 use clap::Args;
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 use oci_spec::image::Config;
 
 use crate::change::set_variable;
+use crate::container::Container;
 use crate::mapped;
 use crate::overlay::{Overlay, Way};
+use crate::own::{Own, failure};
 use crate::passwd;
 use crate::store::Store;
 use crate::store::image::Image;
 use crate::workdir::WorkingDir;
 
-/// What the command line may say.
+/// What the command line may say: chapter 03's words but for --rootfs, in whose place there is an image.
 #[derive(Debug, Args)]
+#[group(id = "moulded")]
 pub struct Options {
-    /// Keep the container under this name when it ends, for diff, commit and export
-    #[arg(long, value_name = "NAME")]
+    /// How much it may use
+    #[command(flatten)]
+    pub limits: Limits,
+    /// Keep the container under this name when it ends, for diff, commit and export; its group is called by its id
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
     pub name: Option<String>,
     /// Remove the container at its end; the default without --name
-    #[arg(long, conflicts_with = "name")]
+    #[arg(long)]
     pub rm: bool,
+    /// The group below which its group is made, from the top of the hierarchy
+    #[arg(long, value_name = "PATH")]
+    pub cgroup_parent: Option<PathBuf>,
+    /// No group of its own: it is in the group of whoever starts it
+    #[arg(long, conflicts_with = "cgroup_parent")]
+    pub no_group: bool,
     /// Nothing of the root can be written
     #[arg(long)]
     pub read_only: bool,
@@ -58,9 +77,18 @@ pub struct Options {
     /// Put a small init in front of the command, which reaps and passes signals on
     #[arg(long)]
     pub init: bool,
+    /// Only these namespaces: mnt,pid,uts,ipc,net,user,cgroup,time; mnt is needed for the image
+    #[arg(long, value_name = "LIST")]
+    pub only: Option<Only>,
+    /// How much longer the machine shall seem to have been up (90s, 12h, 10y)
+    #[arg(long, value_name = "SPAN", value_parser = parse_span, default_value = "0", hide_default_value = true)]
+    pub boottime: u64,
     /// By which calls the layers are stacked [default: the newer, where the kernel has them]
     #[arg(long, value_enum, value_name = "WAY")]
     pub stack_by: Option<Way>,
+    /// The container that is there already and shall be stood in again; no word of the command line
+    #[arg(skip)]
+    pub standing_in: Option<Container>,
     /// The image: a name, or the first digits of its digest
     pub image: String,
     /// The command and its arguments [default: the image's CMD]
@@ -72,30 +100,58 @@ pub struct Options {
 ///
 /// # Errors
 /// The image isn't there or damaged, or the step of the launch that failed.
-pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
+pub fn run(options: Options, k: &Kernel) -> kernel::Result<Ended> {
+    launch(options, k)?.run(k)
+}
+
+/// The launch itself, not begun yet: a later chapter adds its own to the list. What isn't unpacked yet of the image is
+/// unpacked here.
+///
+/// # Errors
+/// The image isn't there or damaged; what the options ask for makes no sense, or this user can't have it.
+pub fn launch(options: Options, k: &Kernel) -> kernel::Result<Launch<impl Chain + use<>, impl Root + use<>>> {
+    let Settled { below, root, own, workdir } = settle(options, k).map_err(failure)?;
+    // ANCHOR: launch
+    let launch = below::launch(below)?.root(root).with(own).with(workdir.map(|path| WorkingDir { path }));
+    // ANCHOR_END: launch
+    Ok(launch)
+}
+
+/// What the launch is made of.
+struct Settled {
+    below: below::Options,
+    root: Overlay,
+    own: Own,
+    workdir: Option<String>,
+}
+
+/// From the words of the image and of the command line to what will be done.
+fn settle(options: Options, k: &Kernel) -> Result<Settled> {
     let id_mapped = geteuid().is_root() && options.userns == Some(UserNamespace::Auto);
     if id_mapped && options.stack_by == Some(Way::Mount) {
         let cause = "id-mapped layers have no path that mount(2) could be told";
         bail!(Failure::said("--userns auto with --stack-by mount", cause, "leave one of them out"));
     }
     let store = Store::open()?;
-    // Until the container is written down nothing else says that its layers are needed.
     let lease = store.lease()?;
-    let image = store.image(&options.image)?;
+    let image = match &options.standing_in {
+        Some(container) => store.image_of(&store.manifest_of(container)?)?,
+        None => store.image(&options.image)?,
+    };
     let layers = unpacked(&store, &image, k)?;
     let config = image.config.config().clone().unwrap_or_default();
     let rooms = rooms(&options, &config, &layers)?;
     let workdir = workdir(&options, &config)?;
-    let (mut container, record) = store.create(&image, &options.image, options.name.as_deref())?;
-    if let Some(signal) = &options.stop_signal {
-        container.stop_signal = Some(signal.clone());
-    }
+    let is_made = options.standing_in.is_some();
+    let mut container = match options.standing_in {
+        Some(container) => container,
+        None => store.conceive(&image, &options.image, options.name.as_deref())?,
+    };
+    container.stop_signal = options.stop_signal.or(container.stop_signal);
     if let Some(signal) = &container.stop_signal {
         signal_of(signal)?;
     }
-    let running = store.running(&container)?;
-    drop(lease);
-    let keeps = container.name.is_some();
+    let keeps = is_made || (container.name.is_some() && !options.rm);
     let root = Overlay {
         beginning: store.root().into(),
         lowers: image.layers.iter().map(|layer| layer.diff_id.hex().into()).collect(),
@@ -106,33 +162,17 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
         read_only: options.read_only,
         way: options.stack_by,
     };
-    // A kept one stays whatever happens from here; any other is on record until it is gone.
-    let record = if keeps {
-        record.forget()?;
-        None
-    } else {
-        Some(record)
+    let below = below::Options {
+        limits: options.limits,
+        // Names are one store's own, groups the whole machine's: so the group is called by the id, as Docker does.
+        name: (!options.no_group).then(|| container.id.clone()),
+        cgroup_parent: options.cgroup_parent,
+        no_group: options.no_group,
+        // A folder that is there; the stack takes its place.
+        below: Rooms { rootfs: Some(store.root().into()), ..rooms },
     };
-    let rooms = Rooms { rootfs: Some(store.folder_of(&container)), ..rooms };
-    // ANCHOR: launch
-    let ended = launch(rooms)
-        .and_then(|container| container.root(root).with(workdir.map(|path| WorkingDir { path })).run(k));
-    // ANCHOR_END: launch
-    drop(running);
-    if let Some(record) = record {
-        if mapped::is_needed() {
-            // What the command made belongs to ids that only the map can remove.
-            let words = ["discard".into(), container.id.clone().into()].to_vec();
-            let removed = mapped::run(words, k)?;
-            if removed.code != 0 {
-                bail!("container {} could not be removed: see above", container.id); // its record stays
-            }
-        } else {
-            store.discard(&container)?;
-        }
-        record.forget()?;
-    }
-    Ok(ended?)
+    let own = Own { store, container, is_made, keeps, lease: Some(lease), running: None };
+    Ok(Settled { below, root, own, workdir })
 }
 
 /// The layers' folders; an ordinary user's are unpacked in the map.
@@ -145,8 +185,7 @@ fn unpacked(store: &Store, image: &Image, k: &Kernel) -> Result<Vec<PathBuf>> {
         return Ok(paths);
     }
     if mapped::is_needed() {
-        let words = ["unpack".into(), image.digest()?.to_string().into()].to_vec();
-        let ended = mapped::run(words, k)?;
+        let ended = mapped::ask("unpack", &image.digest()?.to_string(), k)?;
         if ended.code != 0 {
             bail!("the image could not be unpacked: see above");
         }
@@ -170,9 +209,9 @@ fn rooms(options: &Options, config: &Config, layers: &[PathBuf]) -> Result<Rooms
         user: Some(User { uid: someone.uid, gid: someone.gid }),
         userns: options.userns,
         init: options.init,
-        only: None,
+        only: options.only,
         without: None,
-        boottime: 0,
+        boottime: options.boottime,
         env,
         command: command(options, config)?,
     })

@@ -167,7 +167,7 @@ pub(crate) fn killed(stage: &Stage) -> Result<(), Finding> {
     let mut named = false;
     for entry in fs::read_dir(shop.place("run/records"))? {
         let text = fs::read_to_string(entry?.path())?;
-        named |= text.contains("\"kind\":\"directory\"") && text.contains("/containers/");
+        named |= text.contains("\"kind\":\"04-images/container\"") && text.contains("/containers/");
     }
     let mounted = fs::read_to_string("/proc/thread-self/mountinfo")?.contains("boxroom-shop-");
     if began && named && !mounted {
