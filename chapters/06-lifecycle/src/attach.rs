@@ -37,7 +37,7 @@ pub struct Manner {
 }
 
 /// Why an attachment is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Over {
     /// The command has ended with this exit code.
     Ended(u8),
@@ -47,6 +47,15 @@ pub enum Over {
     Lost,
     /// A signal ended this program, not the command.
     Signal(u8),
+    /// The command could not be started.
+    Failed(Box<Failure>),
+}
+
+impl Over {
+    /// From what the monitor says.
+    pub(crate) fn failed(text: &[u8]) -> Self {
+        serde_json::from_slice(text).map_or(Self::Lost, Self::Failed)
+    }
 }
 
 /// The socket of a container's monitor.
@@ -74,6 +83,7 @@ pub fn stay(socket: &OwnedFd, manner: &Manner) -> io::Result<Over> {
     let there = match wire::receive(socket.as_fd(), MsgFlags::empty(), &mut buffer) {
         Ok(Some(Message::There { terminal, input })) => (terminal, input),
         Ok(Some(Message::Ended(code))) => return Ok(Over::Ended(code)),
+        Ok(Some(Message::Failed(text))) => return Ok(Over::failed(text)),
         Ok(_) => return Ok(Over::Lost),
         Err(errno) => return gone(errno),
     };
@@ -193,6 +203,7 @@ impl Session<'_> {
             Ok(Some(Message::Output(Stream::Err, bytes))) => write_all(io::stderr().as_fd(), bytes)?,
             Ok(Some(Message::LeftOut(count))) => self.left_out += count,
             Ok(Some(Message::Ended(code))) => return Ok(Some(Over::Ended(code))),
+            Ok(Some(Message::Failed(text))) => return Ok(Some(Over::failed(text))),
             Ok(_) | Err(_) => return Ok(Some(Over::Lost)),
         }
         Ok(None)

@@ -23,6 +23,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::termios::Winsize;
 
+use crate::attached::{Client, Held};
 use crate::wire::{self, MOST, Message, Stream};
 
 /// The socket's name in the container's run folder.
@@ -54,40 +55,6 @@ pub struct AttachServer {
     /// Written by the command, and not taken yet by a client that must have all.
     written: Held,
     stream: Stream,
-}
-
-#[derive(Debug)]
-struct Client {
-    socket: OwnedFd,
-    /// It has said that it is here.
-    here: bool,
-    /// It must have all.
-    waits: bool,
-    /// What is held is for it, too.
-    owed: bool,
-    left_out: u64,
-    /// For what it is registered.
-    interest: EventFlags,
-}
-
-#[derive(Debug)]
-struct Held {
-    bytes: [u8; MOST - 1],
-    from: usize,
-    to: usize,
-}
-
-impl Held {
-    const EMPTY: Self = Self { bytes: [0; MOST - 1], from: 0, to: 0 };
-
-    fn is_empty(&self) -> bool {
-        self.from == self.to
-    }
-
-    fn set(&mut self, bytes: &[u8]) {
-        self.bytes[..bytes.len()].copy_from_slice(bytes);
-        (self.from, self.to) = (0, bytes.len());
-    }
 }
 
 impl AsFd for AttachServer {
@@ -142,8 +109,7 @@ impl AttachServer {
         let free = self.clients.iter().position(Option::is_none);
         let Some(free) = free else { return Err(io::Error::other("too many are attached already")) };
         epoll::add(&self.events, &socket, EventData::new_u64(free as u64), EventFlags::IN)?;
-        let (here, waits, owed, left_out, interest) = (false, false, false, 0, EventFlags::IN);
-        self.clients[free] = Some(Client { socket, here, waits, owed, left_out, interest });
+        self.clients[free] = Some(Client::new(socket, EventFlags::IN));
         Ok(())
     }
 
@@ -217,6 +183,22 @@ impl AttachServer {
         Ok(())
     }
 
+    /// Waits until each client that is connected has said that it is here (or is gone): what the command writes before
+    /// that it would not be shown.
+    ///
+    /// # Errors
+    /// The events can't be read.
+    pub fn greet(&mut self, k: &Kernel, command: BorrowedFd<'_>) -> io::Result<()> {
+        while self.clients.iter().flatten().any(|client| !client.here) {
+            match poll(&mut [PollFd::new(self.events.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE) {
+                Err(Errno::EINTR) => {}
+                other => drop(other?),
+            }
+            self.serve(k, command)?;
+        }
+        Ok(())
+    }
+
     /// Tells everybody how it ended and lets them go. Who must have all is waited for.
     pub fn end(mut self, code: u8) {
         for client in self.clients.iter_mut().flatten().filter(|client| client.here) {
@@ -230,10 +212,7 @@ impl AttachServer {
                 }
             };
             if client.owed {
-                let _ = patient(Message::Output(
-                    self.stream,
-                    &self.written.bytes[self.written.from..self.written.to],
-                ));
+                let _ = patient(Message::Output(self.stream, self.written.rest()));
             }
             if client.left_out > 0 {
                 let _ = patient(Message::LeftOut(client.left_out));
@@ -253,7 +232,7 @@ impl AttachServer {
     fn attend(&mut self, n: usize, flags: EventFlags, k: &Kernel, command: BorrowedFd<'_>) {
         let Some(client) = self.clients.get_mut(n).and_then(Option::as_mut) else { return };
         if flags.contains(EventFlags::OUT) && client.owed {
-            let held = &self.written.bytes[self.written.from..self.written.to];
+            let held = self.written.rest();
             match client.show(self.stream, held) {
                 Err(Errno::EAGAIN) => {}
                 Err(_) => return self.dismiss(n),
@@ -313,7 +292,7 @@ impl AttachServer {
     fn type_on(&mut self) {
         let Some(input) = &self.inside.input else { return self.typed.set(&[]) };
         while !self.typed.is_empty() {
-            match nix::unistd::write(input, &self.typed.bytes[self.typed.from..self.typed.to]) {
+            match nix::unistd::write(input, self.typed.rest()) {
                 Ok(count) => self.typed.from += count,
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return,
@@ -368,17 +347,6 @@ impl AttachServer {
                 epoll::add(&self.events, input, EventData::new_u64(INPUT), EventFlags::OUT)
             };
         }
-    }
-}
-
-impl Client {
-    /// What was left out so far is told before anything else is shown.
-    fn show(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Errno> {
-        if self.left_out > 0 {
-            Message::LeftOut(self.left_out).send(self.socket.as_fd(), MsgFlags::MSG_DONTWAIT)?;
-            self.left_out = 0;
-        }
-        Message::Output(stream, bytes).send(self.socket.as_fd(), MsgFlags::MSG_DONTWAIT)
     }
 }
 

@@ -16,6 +16,8 @@ use ch04_images::passwd;
 use crate::config::Config;
 use crate::containers::Container;
 use crate::join::{Join, Target, not_running};
+use crate::pty::{Console, Master};
+use crate::silence::Silence;
 use crate::stand::Stand;
 use crate::state::Move;
 
@@ -30,17 +32,24 @@ pub struct Wish {
     pub workdir: Option<String>,
     /// `-u`: `USER[:GROUP]`, by name or number.
     pub user: Option<String>,
-    /// It has a terminal.
-    pub tty: bool,
+    /// It has a terminal, of this size where that is known.
+    pub tty: Option<Option<(u16, u16)>>,
+    /// The caller's standard input is its own.
+    pub input: bool,
+    /// The caller's output is its own.
+    pub output: bool,
     /// The command and its arguments.
     pub command: Vec<OsString>,
 }
 
-/// The launch into the container, not begun yet.
+/// The launch into the container, not begun yet; and where its terminal's master arrives.
 ///
 /// # Errors
 /// It isn't running; a user that it doesn't have; a working directory that isn't absolute.
-pub fn launch(container: &Container, wish: &Wish) -> Result<Launch<impl Chain, SameRoot>> {
+pub fn launch(
+    container: &Container,
+    wish: &Wish,
+) -> Result<(Launch<impl Chain + use<>, SameRoot>, Option<Master>)> {
     let target = target(container)?;
     let config = &container.config;
     let (user, home) = someone(&target, config, wish)?;
@@ -52,9 +61,17 @@ pub fn launch(container: &Container, wish: &Wish) -> Result<Launch<impl Chain, S
         ),
     };
     let has_groups = !has_one_id(&target);
+    let (console, master) = wish.tty.map(|size| Console::new(user.uid, size)).transpose()?.unzip();
+    let silent = console.is_none() && !(wish.input && wish.output);
     // ANCHOR: launch
-    Ok(Launch::new(command).with(Join::new(target)).with(Stand { path }).with(Seal { user, has_groups }))
+    let launch = Launch::new(command)
+        .with(silent.then_some(Silence { all: !wish.output }))
+        .with(Join::new(target))
+        .with(Stand { path })
+        .with(console)
+        .with(Seal { user, has_groups });
     // ANCHOR_END: launch
+    Ok((launch, master))
 }
 
 /// The container's first process, where the state allows an exec.
@@ -73,7 +90,10 @@ pub fn target(container: &Container) -> Result<Target> {
 fn someone(target: &Target, config: &Config, wish: &Wish) -> Result<(User, Option<String>)> {
     let Some(user) = &wish.user else { return Ok((User { uid: config.uid, gid: config.gid }, None)) };
     let root = PathBuf::from(format!("/proc/{}/root", target.pid()));
-    let found = passwd::find(&[root], user).with_context(|| format!("exec {}", target.name))?;
+    let found = passwd::find(&[root], user).map_err(|error| {
+        let hint = "--user by number, or a user of the container's /etc/passwd";
+        Failure::said(format!("exec {}: {error:#}", target.name), "", hint).code(126)
+    })?;
     Ok((User { uid: found.uid, gid: found.gid }, Some(found.home.unwrap_or_else(|| "/".into()))))
 }
 
@@ -83,7 +103,7 @@ fn environment(config: &Config, wish: &Wish, home: Option<String>) -> Result<Vec
     if let Some(home) = home {
         set(&mut env, &format!("HOME={home}"));
     }
-    if wish.tty {
+    if wish.tty.is_some() {
         set(&mut env, "TERM=xterm");
     }
     for file in &wish.env_files {

@@ -9,7 +9,7 @@
 //!
 //! Into one that runs:
 //! - [`join`]: the second road; [`stand`]: a place in it; [`own_program`]: what must not be written from inside
-//! - [`exec`]: a command more; [`beside`]: one that goes on without us
+//! - [`exec`], [`exec_verb`]: a command more; [`beside`]: one that goes on without us; [`silence`]; [`fleet`]: in many at once
 //!
 //! At its keyboard:
 //! - [`pty`]: a terminal for the command; [`terminal`]: the caller's own
@@ -17,16 +17,20 @@
 
 pub mod attach;
 pub mod attach_server;
+mod attached;
 pub mod beside;
 pub mod config;
 pub mod containers;
 pub mod exec;
+pub mod exec_verb;
+pub mod fleet;
 pub mod join;
 pub mod keys;
 pub mod name;
 pub mod own_program;
 pub mod process;
 pub mod pty;
+pub mod silence;
 pub mod stand;
 pub mod state;
 pub mod terminal;

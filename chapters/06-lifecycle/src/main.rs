@@ -4,8 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use ch00_process::failure::{ENGINE, Failure};
-use ch00_process::keyboard;
+use ch00_process::keyboard::{self, Watch};
 use ch06_lifecycle::containers::Containers;
+use ch06_lifecycle::exec_verb;
 use clap::{Parser, Subcommand};
 
 /// Chapter 06: a container's life. Made, started, stopped, thrown away
@@ -20,6 +21,13 @@ struct Cli {
 enum Verb {
     /// List containers
     Ps,
+    /// Run a command in a container that runs
+    Exec {
+        #[command(flatten)]
+        watch: Watch,
+        #[command(flatten)]
+        options: Box<exec_verb::Options>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -32,10 +40,15 @@ fn main() -> ExitCode {
             for one in all {
                 let _ = writeln!(std::io::stdout(), "{} {}", one.config.id(), one.name());
             }
+            0
         }),
+        Verb::Exec { watch, options } => (|| {
+            let k = watch.kernel(Box::new(std::io::stderr()))?;
+            exec_verb::run(*options, &k, &mut std::io::stdout(), &mut std::io::stderr())
+        })(),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code.into(),
         Err(error) => {
             let code = error.downcast_ref::<Failure>().map_or(ENGINE, |failure| failure.code);
             let _ = writeln!(std::io::stderr(), "ch06-lifecycle: {error:#}");

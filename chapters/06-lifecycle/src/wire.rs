@@ -12,6 +12,7 @@
 //!             <--------------------------   O bytes, R bytes      standard output, standard error
 //!             <--------------------------   L count               so many bytes were left out for you: you were slow
 //!             <--------------------------   X code                it has ended
+//!             <--------------------------   F failure             it could not be started
 //! ```
 
 use std::io::IoSlice;
@@ -57,6 +58,8 @@ pub enum Message<'a> {
     LeftOut(u64),
     /// The command has ended with this exit code.
     Ended(u8),
+    /// The command could not be started: a [`Failure`](ch00_process::failure::Failure) as JSON.
+    Failed(&'a [u8]),
 }
 
 /// Where a command writes to.
@@ -91,6 +94,7 @@ impl Message<'_> {
             Message::Output(Stream::Err, bytes) => (b"R", bytes),
             Message::LeftOut(count) => (pack(&mut short, b'L', &count.to_be_bytes()), &[]),
             Message::Ended(code) => (pack(&mut short, b'X', &[code]), &[]),
+            Message::Failed(text) => (b"F", text),
         };
         let parts = [IoSlice::new(head), IoSlice::new(payload)];
         loop {
@@ -113,8 +117,9 @@ pub fn receive<'b>(
 ) -> Result<Option<Message<'b>>, Errno> {
     let length = loop {
         match recv(socket.as_raw_fd(), buffer, flags) {
-            Err(Errno::EINTR) => {}
-            Err(Errno::ECONNRESET) | Ok(0) => return Ok(None),
+            // It has hung up with a message of ours unread; what it said before that is still to be had.
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
+            Ok(0) => return Ok(None),
             other => break other?,
         }
     };
@@ -142,6 +147,7 @@ fn parse(bytes: &[u8]) -> Option<Message<'_>> {
         (b'R', bytes) => Message::Output(Stream::Err, bytes),
         (b'L', bytes) => Message::LeftOut(u64::from_be_bytes(bytes.try_into().ok()?)),
         (b'X', [code]) => Message::Ended(*code),
+        (b'F', text) => Message::Failed(text),
         _ => return None,
     })
 }
@@ -168,6 +174,7 @@ mod tests {
             Message::Output(Stream::Err, b""),
             Message::LeftOut(u64::MAX),
             Message::Ended(137),
+            Message::Failed(b"{}"),
         ] {
             message.send(a.as_fd(), MsgFlags::empty()).unwrap();
             let mut buffer = [0; MOST];

@@ -103,6 +103,14 @@ impl Call<'_> {
         self.plain(answer, || format!("dup2({}, 0..=2)", super::fd(file)))
     }
 
+    /// `dup2` onto standard input alone. dup(2).
+    ///
+    /// # Errors
+    /// EBADF: no descriptor.
+    pub fn make_input(self, file: BorrowedFd<'_>) -> Result<()> {
+        self.plain(nix::unistd::dup2_stdin(file), || format!("dup2({}, 0)", super::fd(file)))
+    }
+
     /// Sends a descriptor to the other end of a channel. `SCM_RIGHTS`, unix(7).
     ///
     /// # Errors
