@@ -2,7 +2,7 @@
 //! keys are typed.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, connect, soc
 
 use crate::attach_server::short_name;
 use crate::keys::{Keys, Lookout};
-use crate::terminal::{self, Raw};
+use crate::terminal::{Raw, Seat, write_all};
 use crate::wire::{self, MOST, Message, Stream};
 
 /// How somebody is attached.
@@ -73,7 +73,7 @@ pub fn reach(folder: &Path) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// The terminal or an output can't be used.
-pub fn stay(socket: &OwnedFd, manner: &Manner) -> io::Result<Over> {
+pub fn stay(socket: &OwnedFd, seat: Seat<'_>, manner: &Manner) -> io::Result<Over> {
     let signals = Held::back()?;
     let mut buffer = [0; MOST];
     let gone = |errno: Errno| if errno == Errno::EPIPE { Ok(Over::Lost) } else { Err(errno.into()) };
@@ -91,9 +91,10 @@ pub fn stay(socket: &OwnedFd, manner: &Manner) -> io::Result<Over> {
     let stdin = io::stdin();
     // Raw only from here on: whatever fails before that is told on a terminal as it was.
     let raw =
-        if terminal && manner.input && stdin.is_terminal() { Some(Raw::enter(stdin.as_fd())?) } else { None };
+        if terminal && manner.input && stdin.is_terminal() { Some(Raw::enter(seat.input)?) } else { None };
     let mut session = Session {
         socket: socket.as_fd(),
+        seat,
         manner,
         raw,
         terminal,
@@ -108,16 +109,17 @@ pub fn stay(socket: &OwnedFd, manner: &Manner) -> io::Result<Over> {
     let left_out = session.left_out;
     drop(session); // the terminal is as it was, before a word is said
     if left_out > 0 {
-        writeln!(
-            io::stderr(),
-            "\n({left_out} bytes were left out here: this terminal was too slow for them; logs has them)"
-        )?;
+        let text = format!(
+            "\n({left_out} bytes were left out here: this terminal was too slow for them; logs has them)\n"
+        );
+        write_all(seat.err, text.as_bytes())?;
     }
     over
 }
 
 struct Session<'a> {
     socket: BorrowedFd<'a>,
+    seat: Seat<'a>,
     manner: &'a Manner,
     raw: Option<Raw>,
     terminal: bool,
@@ -132,7 +134,6 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn turn(&mut self, signals: &Held, buffer: &mut [u8; MOST]) -> io::Result<Over> {
-        let stdin = io::stdin();
         let mut ends = false;
         loop {
             let mut to_socket = PollFlags::POLLIN;
@@ -142,7 +143,7 @@ impl Session<'_> {
             let mut watched =
                 vec![PollFd::new(self.socket, to_socket), PollFd::new(signals.fd.as_fd(), PollFlags::POLLIN)];
             if self.reads && self.unsent.is_empty() && !ends {
-                watched.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
+                watched.push(PollFd::new(self.seat.input, PollFlags::POLLIN));
             }
             match poll(&mut watched, PollTimeout::NONE) {
                 Err(Errno::EINTR) => continue,
@@ -164,7 +165,7 @@ impl Session<'_> {
                 ends = self.pass_on(ends);
             }
             if ready.get(2).is_some_and(|flags| !flags.is_empty()) {
-                let count = match nix::unistd::read(&stdin, &mut buffer[..MOST - 1]) {
+                let count = match nix::unistd::read(self.seat.input, &mut buffer[..MOST - 1]) {
                     Err(Errno::EINTR | Errno::EAGAIN) => continue,
                     Err(_) => 0, // a terminal that is gone has no more to say
                     Ok(count) => count,
@@ -199,8 +200,8 @@ impl Session<'_> {
         match wire::receive(self.socket, MsgFlags::MSG_DONTWAIT, buffer) {
             Err(Errno::EAGAIN) => {}
             Ok(Some(Message::Output(..))) if !self.manner.output => {}
-            Ok(Some(Message::Output(Stream::Out, bytes))) => write_all(io::stdout().as_fd(), bytes)?,
-            Ok(Some(Message::Output(Stream::Err, bytes))) => write_all(io::stderr().as_fd(), bytes)?,
+            Ok(Some(Message::Output(Stream::Out, bytes))) => write_all(self.seat.out, bytes)?,
+            Ok(Some(Message::Output(Stream::Err, bytes))) => write_all(self.seat.err, bytes)?,
             Ok(Some(Message::LeftOut(count))) => self.left_out += count,
             Ok(Some(Message::Ended(code))) => return Ok(Some(Over::Ended(code))),
             Ok(Some(Message::Failed(text))) => return Ok(Some(Over::failed(text))),
@@ -248,23 +249,10 @@ impl Session<'_> {
     }
 
     fn send_size(&self) {
-        if let Some((rows, columns)) = terminal::size().filter(|_| self.terminal) {
+        if let Some((rows, columns)) = self.seat.size().filter(|_| self.terminal) {
             let _ = Message::Size { rows, columns }.send(self.socket, MsgFlags::MSG_DONTWAIT);
         }
     }
-}
-
-/// All of it, bytes as they are. A terminal that somebody set not to wait is waited for.
-fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match nix::unistd::write(to, bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => drop(poll(&mut [PollFd::new(to, PollFlags::POLLOUT)], PollTimeout::NONE)?),
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(())
 }
 
 /// The signals that are looked at in their turn.
@@ -307,8 +295,8 @@ impl Drop for Held {
 ///
 /// # Errors
 /// Standard input is none; Docker's words.
-pub fn wants_terminal(input: bool, tty: bool) -> Result<(), Failure> {
-    if input && tty && !io::stdin().is_terminal() {
+pub fn wants_terminal(seat: Seat<'_>, input: bool, tty: bool) -> Result<(), Failure> {
+    if input && tty && !seat.input.is_terminal() {
         let hint = "leave -t out where standard input is a pipe or a file";
         return Err(Failure::said("the input device is not a TTY", "", hint).code(1));
     }

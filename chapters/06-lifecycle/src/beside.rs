@@ -23,16 +23,17 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socketpair};
 use crate::attach::{self, Manner, Over};
 use crate::attach_server::{AttachServer, Inside};
 use crate::pty::Master;
+use crate::terminal::Seat;
 use crate::wire::{self, MOST, Message, Stream};
 
-/// Launches in a process of its own. With a `manner` stays attached to it, without one leaves as soon as the command runs.
+/// Launches in a process of its own. With somebody `attached` stays until it is over, else leaves as soon as the command runs.
 ///
 /// # Errors
 /// The step that failed, there or here.
 pub fn run<C: Chain, R: Root>(
     launch: Launch<C, R>,
     master: Option<Master>,
-    manner: Option<&Manner>,
+    attached: Option<(Seat<'_>, &Manner)>,
     k: &Kernel,
 ) -> Result<Over> {
     let said = |what: &str, errno: Errno| Failure::said(format!("{what}: {errno}"), "", "");
@@ -47,10 +48,9 @@ pub fn run<C: Chain, R: Root>(
         exit_now(ended.map_or(ENGINE, |code| code).into())
     };
     drop((theirs, launch, master));
-    let over = match manner {
-        Some(manner) => {
-            attach::stay(&ours, manner).map_err(|error| Failure::said(format!("attach: {error}"), "", ""))?
-        }
+    let over = match attached {
+        Some((seat, manner)) => attach::stay(&ours, seat, manner)
+            .map_err(|error| Failure::said(format!("attach: {error}"), "", ""))?,
         None => started(&ours),
     };
     // Who has ended with the command is waited for; who goes on without us is not.

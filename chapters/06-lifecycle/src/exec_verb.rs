@@ -1,7 +1,6 @@
 //! The verb `exec`: its words on the command line, and in which way the command is run.
 
 use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -17,7 +16,7 @@ use crate::exec::{Wish, launch};
 use crate::fleet;
 use crate::keys::Keys;
 use crate::own_program;
-use crate::terminal;
+use crate::terminal::{Seat, write_all};
 
 /// What the command line may say. Docker's words, and `--all`.
 #[derive(Debug, Args)]
@@ -66,20 +65,20 @@ pub struct Options {
 ///
 /// # Errors
 /// There is no such container, it isn't running, or the step that failed.
-pub fn run(options: Options, k: &Kernel, out: &mut dyn io::Write, err: &mut dyn io::Write) -> Result<u8> {
+pub fn run(options: Options, seat: Seat<'_>, k: &Kernel) -> Result<u8> {
     if options.privileged {
         let cause = "a command in a container has the rights of that container, and no more";
         return Err(Failure::said("--privileged", cause, "leave it out; --user 0 is root inside").into());
     }
     let all = Containers::open()?;
     if options.all {
-        return fleet::run(&all, &options, out, err);
+        return fleet::run(&all, &options, seat);
     }
     let [name, command @ ..] = &options.words[..] else { return Err(no_command().into()) };
     if command.is_empty() {
         return Err(no_command().into());
     }
-    wants_terminal(options.interactive, options.tty)?;
+    wants_terminal(seat, options.interactive, options.tty)?;
     own_program::protect(k)?;
     let container = all.find(&name.to_string_lossy())?;
     let wish = Wish {
@@ -87,7 +86,7 @@ pub fn run(options: Options, k: &Kernel, out: &mut dyn io::Write, err: &mut dyn 
         env_files: options.env_file,
         workdir: options.workdir,
         user: options.user,
-        tty: options.tty.then(terminal::size),
+        tty: options.tty.then(|| seat.size()),
         input: options.interactive,
         output: !options.detach,
         command: command.to_vec(),
@@ -106,13 +105,13 @@ pub fn run(options: Options, k: &Kernel, out: &mut dyn io::Write, err: &mut dyn 
         alone: true,
         keys: options.detach_keys.unwrap_or_default(),
     };
-    match beside::run(launch, master, (!options.detach).then_some(&manner), k)? {
+    match beside::run(launch, master, (!options.detach).then_some((seat, &manner)), k)? {
         Over::Ended(code) => Ok(code),
         Over::Failed(failure) => Err((*failure).into()),
         Over::Signal(number) => Ok(128 + number),
         Over::Detached if options.detach => Ok(0),
         Over::Detached => {
-            writeln!(err, "read escape sequence")?;
+            write_all(seat.err, b"read escape sequence\n")?;
             Ok(0)
         }
         Over::Lost => Ok(ch00_process::failure::ENGINE),

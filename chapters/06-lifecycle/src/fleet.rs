@@ -4,19 +4,20 @@
 //! before it. The exit code is the worst of all.
 
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 use ch00_process::failure::Failure;
-use ch00_process::wait::{End, code_of};
+use ch00_process::wait::{self, code_of};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::containers::{Container, Containers};
 use crate::exec_verb::Options;
 use crate::state::Move;
+use crate::terminal::{Seat, write_all};
 
 /// So many at once: the others begin when one of them has ended.
 const AT_ONCE: usize = 32;
@@ -27,7 +28,7 @@ const LONGEST: usize = 16 * 1024;
 ///
 /// # Errors
 /// None fits, or this program can't be started again.
-pub fn run(all: &Containers, options: &Options, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8> {
+pub fn run(all: &Containers, options: &Options, seat: Seat<'_>) -> Result<u8> {
     let mut names = Vec::new();
     for container in all.list()? {
         if fits(&container, &options.label)
@@ -57,7 +58,7 @@ pub fn run(all: &Containers, options: &Options, out: &mut dyn Write, err: &mut d
         if running.is_empty() {
             break;
         }
-        listen(&mut running, out, err)?;
+        listen(&mut running, seat)?;
         for n in (0..running.len()).rev().filter(|n| running[*n].is_silent()).collect::<Vec<_>>() {
             let (name, code) = running.swap_remove(n).end()?;
             worst = worst.max(code);
@@ -67,7 +68,7 @@ pub fn run(all: &Containers, options: &Options, out: &mut dyn Write, err: &mut d
         }
     }
     said.sort();
-    err.write_all(said.concat().as_bytes())?;
+    write_all(seat.err, said.concat().as_bytes())?;
     Ok(worst)
 }
 
@@ -85,9 +86,12 @@ struct One {
     name: String,
     prefix: String,
     child: Child,
-    /// Standard output, standard error: what is read of them, and the line that has not ended yet.
-    ends: [(Option<Box<dyn ReadFd>>, Vec<u8>); 2],
+    /// Standard output, standard error.
+    ends: [End; 2],
 }
+
+/// A pipe, as long as it is open, and the line that has not ended yet.
+type End = (Option<Box<dyn ReadFd>>, Vec<u8>);
 
 trait ReadFd: Read + AsFd {}
 impl<T: Read + AsFd> ReadFd for T {}
@@ -95,9 +99,7 @@ impl<T: Read + AsFd> ReadFd for T {}
 impl One {
     fn start(name: String, width: usize, options: &Options) -> Result<Self> {
         let mut words: Vec<OsString> = vec!["exec".into()];
-        for (flag, values) in [("--env", &options.env)] {
-            words.extend(values.iter().flat_map(|value| [flag.into(), value.into()]));
-        }
+        words.extend(options.env.iter().flat_map(|pair| ["--env".into(), pair.into()]));
         words.extend(options.env_file.iter().flat_map(|file| ["--env-file".into(), file.into()]));
         for (flag, value) in [("--workdir", &options.workdir), ("--user", &options.user)] {
             words.extend(value.iter().flat_map(|value| [flag.into(), value.into()]));
@@ -124,28 +126,30 @@ impl One {
     fn end(mut self) -> Result<(String, u8)> {
         use std::os::unix::process::ExitStatusExt;
         let status = self.child.wait()?;
-        let end = status.code().map_or_else(|| End::Killed(status.signal().unwrap_or(9)), End::Exited);
+        let end =
+            status.code().map_or_else(|| wait::End::Killed(status.signal().unwrap_or(9)), wait::End::Exited);
         Ok((self.name, code_of(end)))
     }
 
     /// Shows what is whole of `line`: without its end, all that there is.
-    fn show(prefix: &str, line: &mut Vec<u8>, over: bool, to: &mut dyn Write) -> io::Result<()> {
+    fn show(prefix: &str, line: &mut Vec<u8>, over: bool, to: BorrowedFd<'_>) -> io::Result<()> {
+        let mut text = Vec::new();
         loop {
             let end = match line.iter().position(|&byte| byte == b'\n') {
                 Some(end) => end,
                 None if line.len() >= LONGEST || (over && !line.is_empty()) => line.len(),
-                None => return to.flush(),
+                None => return write_all(to, &text),
             };
-            to.write_all(prefix.as_bytes())?;
-            to.write_all(&line[..end])?;
-            to.write_all(b"\n")?;
+            text.extend(prefix.as_bytes());
+            text.extend(&line[..end]);
+            text.push(b'\n');
             line.drain(..(end + 1).min(line.len()));
         }
     }
 }
 
 /// Waits until somebody says something, and shows it.
-fn listen(running: &mut [One], out: &mut dyn Write, err: &mut dyn Write) -> Result<()> {
+fn listen(running: &mut [One], seat: Seat<'_>) -> Result<()> {
     let open: Vec<(usize, usize)> = (0..running.len())
         .flat_map(|n| [(n, 0), (n, 1)])
         .filter(|&(n, end)| running[n].ends[end].0.is_some())
@@ -168,7 +172,7 @@ fn listen(running: &mut [One], out: &mut dyn Write, err: &mut dyn Write) -> Resu
         if count == 0 {
             *pipe = None;
         }
-        One::show(prefix, line, count == 0, if end == 0 { out } else { err })?;
+        One::show(prefix, line, count == 0, if end == 0 { seat.out } else { seat.err })?;
     }
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! `ch06-lifecycle`: containers that are made, run, stopped and thrown away.
 
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use ch00_process::failure::{ENGINE, Failure};
 use ch00_process::keyboard::{self, Watch};
 use ch06_lifecycle::containers::Containers;
 use ch06_lifecycle::exec_verb;
+use ch06_lifecycle::terminal::Seat;
 use clap::{Parser, Subcommand};
 
 /// Chapter 06: a container's life. Made, started, stopped, thrown away
@@ -44,7 +46,9 @@ fn main() -> ExitCode {
         }),
         Verb::Exec { watch, options } => (|| {
             let k = watch.kernel(Box::new(std::io::stderr()))?;
-            exec_verb::run(*options, &k, &mut std::io::stdout(), &mut std::io::stderr())
+            let (input, out, err) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+            let seat = Seat { input: input.as_fd(), out: out.as_fd(), err: err.as_fd() };
+            exec_verb::run(*options, seat, &k)
         })(),
     };
     match done {
