@@ -1,4 +1,4 @@
-//! The list of mechanisms that is this chapter: chapter 04's, and one more.
+//! The list of mechanisms that is this chapter: chapter 04's, a terminal where one is asked for, and a life.
 
 use std::ffi::OsString;
 
@@ -9,15 +9,23 @@ use ch04_images::run as below;
 
 use crate::config::Config;
 use crate::life::Life;
+use crate::pty::Console;
+use crate::silence::Silence;
 
 /// The launch of a container that is on disk, not begun yet. It needs nothing but what was resolved at `create`.
 ///
 /// # Errors
 /// The image's layers are gone, or this user can't have what the container was made with any more.
 // ANCHOR: launch
-pub fn launch(life: Life, k: &Kernel) -> Result<Launch<impl Chain + use<>, impl Root + use<>>> {
+pub fn launch(
+    life: Life,
+    terminal: Option<Console>,
+    silent: bool,
+    k: &Kernel,
+) -> Result<Launch<impl Chain + use<>, impl Root + use<>>> {
     let below = below::launch(options(&life.container.config), k)?;
-    Ok(below.with(life))
+    // Without anybody to type, standard input is the host's /dev/null.
+    Ok(below.with(silent.then_some(Silence { all: false })).with(terminal).with(life))
 }
 // ANCHOR_END: launch
 

@@ -1,10 +1,12 @@
 //! `ch06-lifecycle`: containers that are made, run, stopped and thrown away.
 
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use ch00_process::keyboard;
 use ch04_images::mapped;
+use ch06_lifecycle::terminal::Seat;
 use ch06_lifecycle::verbs::{self, Io, Verb};
 use clap::Parser;
 
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    let (out, err) = (&mut std::io::stdout(), &mut std::io::stderr());
-    verbs::run(cli.verb, &mut Io { out, err, program }).into()
+    let (input, out, err) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let seat = Seat { input: input.as_fd(), out: out.as_fd(), err: err.as_fd() };
+    verbs::run(cli.verb, &mut Io { out: &mut &out, err: &mut &err, program, seat }).into()
 }

@@ -15,6 +15,8 @@ use ch00_process::failure::{ENGINE, Failure};
 use ch00_process::kernel::Kernel;
 use clap::Subcommand;
 
+use crate::terminal::Seat;
+
 pub mod begin;
 pub mod end;
 pub mod look;
@@ -44,6 +46,8 @@ pub enum Verb {
     Ps(look::Ps),
     /// What a container has said
     Logs(look::Logs),
+    /// Run a command in a container that runs
+    Exec(Box<begin::Exec>),
 }
 
 /// Where a verb speaks.
@@ -54,6 +58,8 @@ pub struct Io<'a> {
     pub err: &'a mut dyn Write,
     /// The program's name, before what goes wrong.
     pub program: &'a str,
+    /// The three descriptors themselves, for who is attached.
+    pub seat: Seat<'a>,
 }
 
 impl Io<'_> {
@@ -96,6 +102,7 @@ pub fn run(verb: Verb, io: &mut Io<'_>) -> u8 {
         Verb::Kill(kill) => end::kill(&kill, io),
         Verb::Wait(wait) => end::wait(&wait, io),
         Verb::Rm(rm) => end::rm(&rm, io),
+        Verb::Exec(exec) => begin::exec(*exec, io),
         Verb::Ps(ps) => look::ps(&ps, io).map(|()| 0).map_err(one),
         Verb::Logs(logs) => look::logs(&logs, io).map(|()| 0).map_err(one),
     };

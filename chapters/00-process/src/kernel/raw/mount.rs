@@ -31,3 +31,25 @@ pub fn mount_setattr_idmap(tree: BorrowedFd<'_>, userns: BorrowedFd<'_>) -> Resu
     };
     Errno::result(answer).map(drop)
 }
+
+/// `mount_setattr(tree, "", AT_EMPTY_PATH, {attr_set = MOUNT_ATTR_RDONLY})`: through this mount nothing can be written. 5.12.
+///
+/// # Errors
+/// EINVAL: not the root of a mount. EPERM: not privileged over its mount namespace.
+pub fn mount_setattr_read_only(tree: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: mount_attr is a plain structure of integers; all zeroes is a valid value of it.
+    let mut attributes: libc::mount_attr = unsafe { zeroed() };
+    attributes.attr_set = libc::MOUNT_ATTR_RDONLY;
+    // SAFETY: the path is a C string and `attributes` lives until the call returns; the kernel only reads.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    Errno::result(answer).map(drop)
+}
