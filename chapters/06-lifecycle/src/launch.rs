@@ -1,11 +1,12 @@
-//! The list of mechanisms that is this chapter: chapter 04's, a terminal where one is asked for, and a life.
+//! The list of mechanisms that is this chapter: chapter 05's, a terminal where one is asked for, and a life.
 
 use std::ffi::OsString;
 
 use ch00_process::kernel::{Kernel, Result};
 use ch00_process::launch::Launch;
 use ch00_process::mechanism::{Chain, Root};
-use ch04_images::run as below;
+use ch04_images::run as images;
+use ch05_volumes::run as below;
 
 use crate::config::Config;
 use crate::life::Life;
@@ -32,7 +33,7 @@ pub fn launch(
 /// The config in the words of the chapters below.
 fn options(config: &Config) -> below::Options {
     let words = |list: &[String]| list.iter().map(OsString::from).collect();
-    below::Options {
+    let below = images::Options {
         limits: config.limits.clone(),
         name: None,
         rm: config.remove,
@@ -51,8 +52,10 @@ fn options(config: &Config) -> below::Options {
         only: config.only,
         boottime: config.boottime,
         stack_by: config.stack_by,
+        id: None,
         standing_in: Some(config.container.clone()),
         image: config.container.image.clone(),
         command: words(&config.command),
-    }
+    };
+    below::Options { mounts: config.mounts.clone(), below }
 }

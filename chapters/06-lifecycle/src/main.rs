@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use ch00_process::keyboard;
-use ch04_images::mapped;
+use ch05_volumes::mapped;
 use ch06_lifecycle::terminal::Seat;
 use ch06_lifecycle::verbs::{self, Io, Verb};
 use clap::Parser;
