@@ -11,7 +11,7 @@
 //! - [`create`]: an image and a command line become a container on disk
 //! - [`life`]: the mechanism: process and end are written down; [`launch`]: chapter 04's list and this one more
 //! - [`monitor`]: who stays with it; [`log`]: what it said
-//! - [`freeze`]: standing still; [`mend`]: after a crash
+//! - [`freeze`]: standing still; [`mend`]: after a crash; [`system`]: the whole of it
 //! - [`verbs`]: what people say, and what they read
 //!
 //! Into one that runs:
@@ -47,6 +47,7 @@ pub mod pty;
 pub mod silence;
 pub mod stand;
 pub mod state;
+pub mod system;
 pub mod terminal;
 pub mod truth;
 pub mod verbs;

@@ -4,7 +4,8 @@
 //! # Layout
 //! - [`begin`]: create, run, start, restart
 //! - [`end`]: stop, kill, wait, rm
-//! - [`look`]: ps, logs, inspect, top
+//! - [`change`]: pause, unpause, rename
+//! - [`look`]: ps, logs; [`inspect`]; [`top`]; [`stats`]; [`system`]
 //! - [`table`]: columns, `--format`, `--filter`
 
 use std::io::Write;
@@ -18,9 +19,14 @@ use clap::Subcommand;
 use crate::terminal::Seat;
 
 pub mod begin;
+pub mod change;
 pub mod end;
+pub mod inspect;
 pub mod look;
+pub mod stats;
+pub mod system;
 pub mod table;
+pub mod top;
 
 /// The verbs of a container's life.
 #[derive(Debug, Subcommand)]
@@ -42,6 +48,21 @@ pub enum Verb {
     Wait(end::Wait),
     /// Remove containers
     Rm(end::Rm),
+    /// Let all processes of containers stand still
+    Pause(change::Names),
+    /// Let them go on
+    Unpause(change::Names),
+    /// Call a container by another name
+    Rename(change::Rename),
+    /// All that is known about containers, as JSON
+    Inspect(inspect::Inspect),
+    /// The processes of a container, as the host sees them
+    Top(top::Top),
+    /// What containers use, every second or once
+    Stats(stats::Stats),
+    /// The whole of it: how much there is, and what nobody needs
+    #[command(subcommand)]
+    System(system::System),
     /// List containers
     Ps(look::Ps),
     /// What a container has said
@@ -102,6 +123,13 @@ pub fn run(verb: Verb, io: &mut Io<'_>) -> u8 {
         Verb::Kill(kill) => end::kill(&kill, io),
         Verb::Wait(wait) => end::wait(&wait, io),
         Verb::Rm(rm) => end::rm(&rm, io),
+        Verb::Pause(names) => change::still(&names, true, io),
+        Verb::Unpause(names) => change::still(&names, false, io),
+        Verb::Rename(rename) => change::rename(&rename).map(|()| 0).map_err(one),
+        Verb::Inspect(inspect) => inspect::inspect(&inspect, io).map_err(one),
+        Verb::Top(top) => top::top(&top, io).map(|()| 0).map_err(one),
+        Verb::Stats(stats) => stats::stats(&stats, io).map(|()| 0).map_err(one),
+        Verb::System(system) => system::system(&system, io).map(|()| 0).map_err(one),
         Verb::Exec(exec) => begin::exec(*exec, io),
         Verb::Ps(ps) => look::ps(&ps, io).map(|()| 0).map_err(one),
         Verb::Logs(logs) => look::logs(&logs, io).map(|()| 0).map_err(one),
