@@ -13,6 +13,7 @@ use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use ch00_process::failure::Failure;
@@ -224,16 +225,27 @@ impl Container {
         Ok(Lock(lock))
     }
 
-    /// That nobody runs it, as long as what is returned lives: the monitor's own hold of the container.
+    /// That nobody runs it, as long as what is returned lives: the monitor's own hold of the container. One whose container
+    /// has just ended still removes what that had, and is waited for.
     ///
     /// # Errors
-    /// Somebody does.
+    /// Somebody else runs it.
     pub fn hold(&self) -> Result<Flock<File>> {
-        let upper = File::open(self.folder.join("upper")).context("upper")?;
-        Flock::lock(upper, FlockArg::LockExclusiveNonblock).map_err(|_| {
-            let cause = "a monitor has its files mounted, or somebody reads them";
-            Failure::said(format!("container {} is in use", self.name()), cause, "try again").code(1).into()
-        })
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let end = Instant::now() + PATIENCE;
+        let mut upper = File::open(self.folder.join("upper")).context("upper")?;
+        loop {
+            match Flock::lock(upper, FlockArg::LockExclusiveNonblock) {
+                Ok(held) => return Ok(held),
+                Err((file, _)) if Instant::now() < end => upper = file,
+                Err(_) => {
+                    let cause = "a monitor has its files mounted, or somebody reads them";
+                    let what = format!("container {} is in use", self.name());
+                    return Err(Failure::said(what, cause, "try again").code(1).into());
+                }
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Its state, whatever has happened: what the file says, set right by what can be seen.

@@ -9,6 +9,7 @@ use anyhow::Result;
 use ch00_process::failure::Failure;
 use ch00_process::kernel::Kernel;
 use ch00_process::keyboard::{Watch, tell_end};
+use ch00_process::record::Owner;
 use ch01_chroot::as_root;
 use clap::Args;
 
@@ -22,7 +23,8 @@ use crate::launch::launch;
 use crate::life::Life;
 use crate::mend::mend;
 use crate::monitor::{self, How};
-use crate::state::{Move, Status};
+use crate::process::Process as Known;
+use crate::state::{Move, State, Status};
 use crate::terminal::Seat;
 
 /// `create`
@@ -221,9 +223,17 @@ pub(crate) fn begin(
     attached: Option<(Seat<'_>, &Manner)>,
 ) -> Result<Option<Over>> {
     let lock = container.lock()?;
-    let status = mend(container, &unwatched())?.status;
+    let State { status, monitor, process, .. } = mend(container, &unwatched())?;
     if status == Status::Running {
-        return Ok(None);
+        // Whose monitor was killed is about to end as well.
+        let find = |owner: Option<Owner>| owner.as_ref().and_then(Known::find);
+        return match (find(monitor), find(process)) {
+            (None, Some(process)) if process.ends_within(Some(Duration::from_secs(2))) => {
+                drop(lock);
+                begin(container, watch, attached)
+            }
+            _ => Ok(None),
+        };
     }
     status.after(Move::Start, container.name())?;
     if status == Status::Restarting {
