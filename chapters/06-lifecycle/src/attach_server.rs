@@ -354,3 +354,6 @@ impl AttachServer {
 pub(crate) fn short_name(folder: &fs::File) -> nix::Result<UnixAddr> {
     UnixAddr::new(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()).as_str())
 }
+
+#[cfg(test)]
+mod tests;
