@@ -30,10 +30,10 @@ pub struct Limits {
     #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub cpu_weight: Option<u64>,
     /// On which processors it may run: 0-1,3
-    #[arg(long, value_name = "LIST", value_parser = parse_list)]
+    #[arg(long, alias = "cpuset-cpus", value_name = "LIST", value_parser = parse_list)]
     pub cpuset: Option<String>,
     /// The most processes and threads
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4_194_304), allow_hyphen_values = true)]
+    #[arg(long, alias = "pids-limit", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4_194_304), allow_hyphen_values = true)]
     pub pids: Option<u64>,
     /// The most io of a block device: /dev/sda:rbps=1048576,wiops=100 (cgroup v2)
     #[arg(long, value_name = "DEV:KEY=N,...", value_parser = parse_io)]

@@ -68,9 +68,9 @@ pub struct Options {
     /// The signal that asks the command to end [default: the image's STOPSIGNAL]; for whoever stops it later
     #[arg(long, value_name = "SIGNAL")]
     pub stop_signal: Option<String>,
-    /// The hostname inside
-    #[arg(long, value_name = "NAME", default_value = "boxroom")]
-    pub hostname: String,
+    /// The hostname inside [default: boxroom]
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
     /// A user namespace of its own, or the host's [default: auto for an ordinary user, host for root]
     #[arg(long, value_enum, value_name = "WHICH")]
     pub userns: Option<UserNamespace>,
@@ -151,7 +151,7 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
     if let Some(signal) = &container.stop_signal {
         signal_of(signal)?;
     }
-    let keeps = is_made || (container.name.is_some() && !options.rm);
+    let keeps = (is_made || container.name.is_some()) && !options.rm;
     let root = Overlay {
         beginning: store.root().into(),
         lowers: image.layers.iter().map(|layer| layer.diff_id.hex().into()).collect(),
@@ -176,7 +176,10 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
 }
 
 /// The layers' folders; an ordinary user's are unpacked in the map.
-fn unpacked(store: &Store, image: &Image, k: &Kernel) -> Result<Vec<PathBuf>> {
+///
+/// # Errors
+/// The image has none, is damaged, or the disk is full.
+pub fn unpacked(store: &Store, image: &Image, k: &Kernel) -> Result<Vec<PathBuf>> {
     let paths: Vec<PathBuf> = image.layers.iter().map(|layer| store.layer_path(&layer.diff_id)).collect();
     if paths.is_empty() {
         bail!("the image has no layers: there is no program in it that could be run");
@@ -205,7 +208,7 @@ fn rooms(options: &Options, config: &Config, layers: &[PathBuf]) -> Result<Rooms
     let env = env.into_iter().map(OsString::from).chain(options.env.iter().cloned()).collect();
     Ok(Rooms {
         rootfs: None,
-        hostname: options.hostname.clone(),
+        hostname: options.hostname.clone().unwrap_or_else(|| "boxroom".into()),
         user: Some(User { uid: someone.uid, gid: someone.gid }),
         userns: options.userns,
         init: options.init,
@@ -219,7 +222,10 @@ fn rooms(options: &Options, config: &Config, layers: &[PathBuf]) -> Result<Rooms
 
 /// ENTRYPOINT and then CMD, each replaced by what the command line says; another ENTRYPOINT makes the image's CMD
 /// void. As Docker has it.
-fn command(options: &Options, config: &Config) -> Result<Vec<OsString>> {
+///
+/// # Errors
+/// Neither the image nor the command line names one.
+pub fn command(options: &Options, config: &Config) -> Result<Vec<OsString>> {
     let words = |list: &Option<Vec<String>>| list.iter().flatten().map(OsString::from).collect::<Vec<_>>();
     let entrypoint = match options.entrypoint.as_deref() {
         Some("") => Vec::new(),
@@ -242,7 +248,11 @@ fn command(options: &Options, config: &Config) -> Result<Vec<OsString>> {
     Ok(all)
 }
 
-fn workdir(options: &Options, config: &Config) -> Result<Option<String>> {
+/// Where the command stands, unless that is `/`.
+///
+/// # Errors
+/// It is relative.
+pub fn workdir(options: &Options, config: &Config) -> Result<Option<String>> {
     let path = options.workdir.clone().or_else(|| config.working_dir().clone()).unwrap_or_default();
     match path.as_str() {
         "" | "/" => Ok(None),
@@ -252,11 +262,12 @@ fn workdir(options: &Options, config: &Config) -> Result<Option<String>> {
 }
 
 /// `SIGTERM`, `TERM`, `15`.
-fn signal_of(text: &str) -> Result<Signal> {
+///
+/// # Errors
+/// There is none of this name.
+pub fn signal_of(text: &str) -> Result<Signal> {
     let number = text.parse::<i32>().ok().and_then(|number| Signal::try_from(number).ok());
     let name = text.to_ascii_uppercase();
     let name = if name.starts_with("SIG") { name } else { format!("SIG{name}") };
-    number
-        .or_else(|| name.parse().ok())
-        .with_context(|| format!("stop signal {text:?}: there is none of this name"))
+    number.or_else(|| name.parse().ok()).with_context(|| format!("invalid signal: {text}"))
 }

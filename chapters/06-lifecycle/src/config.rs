@@ -3,10 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
+use ch02_namespaces::only::Rooms;
+use ch02_namespaces::run::UserNamespace;
 use ch03_cgroups::limits::Limits;
 use ch04_images::container::Container;
+use ch04_images::overlay::Way;
 use serde::{Deserialize, Serialize};
 
 use crate::when::When;
@@ -33,8 +37,14 @@ pub struct Config {
     pub user: String,
     /// The hostname inside.
     pub hostname: String,
-    /// Whether root has a user namespace of its own; nothing: an ordinary user has one, root the host's.
-    pub user_namespace: Option<bool>,
+    /// Whether there is a user namespace; nothing: an ordinary user has one, root the host's.
+    pub userns: Option<UserNamespace>,
+    /// Only these namespaces.
+    pub only: Option<Rooms>,
+    /// Seconds that the machine shall seem to have been up longer.
+    pub boottime: u64,
+    /// By which calls the layers are stacked.
+    pub stack_by: Option<Way>,
     /// A small init before the command.
     pub init: bool,
     /// Nothing of the root can be written.
@@ -43,7 +53,9 @@ pub struct Config {
     #[serde(default)]
     pub limits: Limits,
     /// The group below which its group is made.
-    pub cgroup_parent: Option<std::path::PathBuf>,
+    pub cgroup_parent: Option<PathBuf>,
+    /// It has no group of its own.
+    pub no_group: bool,
     /// What people note about it.
     pub labels: BTreeMap<String, String>,
     /// What the monitor does at its end.

@@ -10,6 +10,7 @@
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::config::Config;
 use crate::process::Process;
-use crate::state::State;
+use crate::state::{State, Status};
 use crate::truth;
 
 /// All of them.
@@ -46,7 +47,19 @@ pub struct Container {
 /// As long as it lives, nobody else changes the container's state.
 #[derive(Debug)]
 #[must_use = "without it somebody else may change the state meanwhile"]
-pub struct Lock(#[allow(dead_code)] Flock<File>);
+pub struct Lock(Flock<File>);
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<Flock<File>> for Lock {
+    fn from(held: Flock<File>) -> Self {
+        Self(held)
+    }
+}
 
 impl Containers {
     /// Those of [`place::data_root`].
@@ -227,6 +240,13 @@ impl Container {
     #[must_use]
     pub fn state(&self) -> State {
         truth::of(self)
+    }
+
+    /// Whether it runs, is frozen, or will be started again.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        let status = self.state().status;
+        status.lives() || status == Status::Restarting
     }
 
     /// Its first process, as long as there is one.

@@ -9,11 +9,18 @@
 //!
 //! Into one that runs:
 //! - [`join`]: the second road; [`stand`]: a place in it; [`own_program`]: what must not be written from inside
-//! - [`exec`], [`exec_verb`]: a command more; [`beside`]: one that goes on without us; [`silence`]; [`fleet`]: in many at once
+//! - [`exec`]: a command more; [`beside`]: one that goes on without us; [`silence`]; [`fleet`]: in many at once
 //!
 //! At its keyboard:
 //! - [`pty`]: a terminal for the command; [`terminal`]: the caller's own
 //! - [`attach`], [`attach_server`], [`wire`]: the client, the monitor's side, and what they say; [`keys`]: how to leave
+//!
+//! From there to a process, and to its end:
+//! - [`create`]: an image and a command line become a container on disk
+//! - [`life`]: the mechanism: process and end are written down; [`launch`]: chapter 04's list and this one more
+//! - [`monitor`]: who stays with it; [`log`]: what it said
+//! - [`freeze`]: standing still; [`mend`]: after a crash
+//! - [`verbs`]: what people say, and what they read
 
 pub mod attach;
 pub mod attach_server;
@@ -21,11 +28,17 @@ mod attached;
 pub mod beside;
 pub mod config;
 pub mod containers;
+pub mod create;
 pub mod exec;
-pub mod exec_verb;
 pub mod fleet;
+pub mod freeze;
 pub mod join;
 pub mod keys;
+pub mod launch;
+pub mod life;
+pub mod log;
+pub mod mend;
+pub mod monitor;
 pub mod name;
 pub mod own_program;
 pub mod process;
@@ -35,5 +48,6 @@ pub mod stand;
 pub mod state;
 pub mod terminal;
 pub mod truth;
+pub mod verbs;
 pub mod when;
 pub mod wire;

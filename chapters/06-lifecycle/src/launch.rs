@@ -1,0 +1,50 @@
+//! The list of mechanisms that is this chapter: chapter 04's, and one more.
+
+use std::ffi::OsString;
+
+use ch00_process::kernel::{Kernel, Result};
+use ch00_process::launch::Launch;
+use ch00_process::mechanism::{Chain, Root};
+use ch04_images::run as below;
+
+use crate::config::Config;
+use crate::life::Life;
+
+/// The launch of a container that is on disk, not begun yet. It needs nothing but what was resolved at `create`.
+///
+/// # Errors
+/// The image's layers are gone, or this user can't have what the container was made with any more.
+// ANCHOR: launch
+pub fn launch(life: Life, k: &Kernel) -> Result<Launch<impl Chain + use<>, impl Root + use<>>> {
+    let below = below::launch(options(&life.container.config), k)?;
+    Ok(below.with(life))
+}
+// ANCHOR_END: launch
+
+/// The config in the words of the chapters below.
+fn options(config: &Config) -> below::Options {
+    let words = |list: &[String]| list.iter().map(OsString::from).collect();
+    below::Options {
+        limits: config.limits.clone(),
+        name: None,
+        rm: config.remove,
+        cgroup_parent: config.cgroup_parent.clone(),
+        no_group: config.no_group,
+        read_only: config.read_only,
+        user: Some(format!("{}:{}", config.uid, config.gid)),
+        // Nothing of the image is to come back that the command line has taken away.
+        workdir: Some(config.workdir.clone().unwrap_or_else(|| "/".into())),
+        entrypoint: Some(String::new()),
+        env: words(&config.env),
+        stop_signal: None,
+        hostname: Some(config.hostname.clone()),
+        userns: config.userns,
+        init: config.init,
+        only: config.only,
+        boottime: config.boottime,
+        stack_by: config.stack_by,
+        standing_in: Some(config.container.clone()),
+        image: config.container.image.clone(),
+        command: words(&config.command),
+    }
+}
