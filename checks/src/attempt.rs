@@ -59,7 +59,7 @@ pub fn attempt_with(probe: &Probe, stage: &Stage, options: &[&str]) -> Result<Ce
     if let Some(lacks) = canary.lacks.take() {
         return Ok(Cell::NotTried(lacks));
     }
-    let roll = Roll::open(&canary.scratch, &canary.facts.nonce)?;
+    let roll = Roll::open(&canary)?;
     let facts = serde_json::to_string(&canary.facts)?;
     let program = stage.probe()?;
     let program = program.to_string_lossy();
@@ -67,8 +67,12 @@ pub fn attempt_with(probe: &Probe, stage: &Stage, options: &[&str]) -> Result<Ce
     let options = [stage.knows(3, canary.limits).as_slice(), options].concat();
     let mut command = stage.dressed(&canary.dress, &options, &words)?;
     command.envs(canary.environment.iter().map(|(name, value)| (name, value)));
-    let mut child =
-        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("starting the stage")?;
+    let mut child = command
+        .stdin(roll.input()?)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("starting the stage")?;
     let result = inside(probe, stage, &mut canary, &roll, &mut child);
     if result.is_err() {
         let _ = child.kill();

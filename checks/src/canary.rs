@@ -1,6 +1,7 @@
 //! What is put on the host to be attacked: each thing harmless, each with a secret that only a visitor learns.
 
 mod groups;
+mod moulds;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -31,6 +32,8 @@ pub const GROUP: u32 = 4242;
 pub struct Canary {
     /// What the probe is told.
     pub facts: Facts,
+    /// Whether the probe answers on its standard input, since it sees no folder of the host.
+    pub by_input: bool,
     /// What it can only have learnt by getting out.
     pub secret: String,
     /// What the stage is started through.
@@ -70,7 +73,10 @@ impl Canary {
         let file = folder.path().join("secret");
         fs::write(&file, &secret)?;
         let inside = PathBuf::from(format!("/tmp/check-{nonce}"));
+        let by_input = stage.has_image();
         let (scratch, inside) = match stage.rootfs() {
+            // What is written there is the container's own, and nothing of the host's is seen.
+            Some(_) if by_input => (folder.path().join("scratch"), PathBuf::from("/tmp")),
             Some(rootfs) => (rootfs.join("tmp").join(format!("check-{nonce}")), inside),
             None => (folder.path().join("scratch"), folder.path().join("scratch")),
         };
@@ -78,7 +84,7 @@ impl Canary {
         fs::set_permissions(&scratch, std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
         fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         let facts = Facts {
-            socket: Some(inside.join("call")),
+            socket: Some(if by_input { PathBuf::from("-") } else { inside.join("call") }),
             name: format!("renamed-{nonce}"),
             nonce,
             file,
@@ -87,6 +93,7 @@ impl Canary {
         };
         let mut canary = Self {
             facts,
+            by_input,
             secret,
             dress: Vec::new(),
             environment: Vec::new(),
@@ -102,11 +109,11 @@ impl Canary {
             folder,
             descriptor: None,
         };
-        canary.prepare(name)?;
+        canary.prepare(name, stage)?;
         Ok(canary)
     }
 
-    fn prepare(&mut self, name: &str) -> Result<()> {
+    fn prepare(&mut self, name: &str, stage: &Stage) -> Result<()> {
         match name {
             "proc-root" | "proc-environ" | "host-processes" | "kill-host-process" | "ptrace-host-process" => {
                 self.victim()
@@ -152,6 +159,8 @@ impl Canary {
             "cgroup-path" => self.cgroup(),
             "cgroup-tree" | "cgroup-write" => self.neighbour(),
             "release-agent" => self.hierarchy(),
+            "mould-write" | "mould-delete" => self.mould(stage),
+            "others-files" => self.other_container(stage),
             _ => Ok(()),
         }
     }
@@ -178,6 +187,12 @@ impl Canary {
             let _ = umount2(&place, MntFlags::MNT_DETACH);
         });
         Ok(())
+    }
+
+    /// The scratch folder as the host sees it while the probe lives.
+    #[must_use]
+    pub fn seen(&self, pid: i32) -> PathBuf {
+        if self.by_input { PathBuf::from(format!("/proc/{pid}/root/tmp")) } else { self.scratch.clone() }
     }
 
     /// How the victim has ended, where it has.

@@ -63,13 +63,13 @@ impl Visit {
     /// As [`Visit::begin`].
     pub fn by(stage: &Stage, options: &[&str], before: &[&str]) -> Result<Self, Finding> {
         let canary = Canary::new("roll-call", stage)?;
-        let roll = Roll::open(&canary.scratch, &canary.facts.nonce)?;
+        let roll = Roll::open(&canary)?;
         let facts = serde_json::to_string(&canary.facts).map_err(anyhow::Error::from)?;
         let program = stage.probe()?;
         let program = program.to_string_lossy();
         let words = [before, &[&*program, "try", "environment", "--facts", &facts]].concat();
         let mut command = stage.command(options, &words)?;
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let mut child = command.stdin(roll.input()?).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         match stage.probe_on_host().and_then(|probe| roll.call(&mut child, &probe)) {
             Ok(present) => Ok(Self { stage: child, present, canary }),
             Err(error) => {

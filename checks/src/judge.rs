@@ -33,9 +33,11 @@ pub fn escaped(name: &str, canary: &mut Canary, present: &Present, evidence: &Ev
             let names = probe::attempts::network::interfaces()?;
             !present.has_own("net")? && names.iter().all(|name| evidence.found.contains(name))
         }
-        "root-is-root" => fs::symlink_metadata(canary.scratch.join("mine")).is_ok_and(|file| file.uid() == 0),
+        "root-is-root" => {
+            fs::symlink_metadata(canary.seen(present.pid).join("mine")).is_ok_and(|file| file.uid() == 0)
+        }
         "mknod-block" => {
-            let node = fs::symlink_metadata(canary.scratch.join("disk"));
+            let node = fs::symlink_metadata(canary.seen(present.pid).join("disk"));
             let same = |file: &fs::Metadata| {
                 canary.facts.block.is_some_and(|(major, minor)| file.rdev() == makedev(major, minor))
             };
@@ -62,6 +64,10 @@ pub fn escaped(name: &str, canary: &mut Canary, present: &Present, evidence: &Ev
         }),
         "cgroup-write" => {
             fs::read_to_string(canary.place.join("cgroup.max.depth")).is_ok_and(|depth| depth.trim() == "7")
+        }
+        // What is looked at is the file that others are started from, on the host.
+        "mould-write" | "mould-delete" => {
+            fs::read_to_string(&canary.place).ok().as_deref() != Some(&canary.secret)
         }
         "release-agent" => fs::read_to_string(canary.place.join("release_agent"))
             .is_ok_and(|agent| agent.contains(&canary.facts.nonce)),

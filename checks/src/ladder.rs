@@ -26,7 +26,7 @@ pub fn run(profile: Profile, progress: &mut (dyn FnMut(usize, usize, &str) + Sen
     run_rows(profile, true, progress)
 }
 
-/// [`run`] for the six rows that tell the story alone (`all` false), or for every row.
+/// [`run`] for the seven rows that tell the story alone (`all` false), or for every row.
 ///
 /// # Errors
 /// As [`run`].
@@ -116,7 +116,7 @@ impl Ladder {
             .collect()
     }
 
-    /// The table as text: every row, or the six that tell the story.
+    /// The table as text: every row, or the seven that tell the story.
     #[must_use]
     pub fn render(&self, all_rows: bool) -> String {
         let mut text = format!("What a process inside does, {}:\n\n", self.profile.words());

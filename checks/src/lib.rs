@@ -7,6 +7,7 @@
 //! - [`arena`]: a host of its own for a test, so that root harms nobody
 //! - [`stage`]: a chapter's binary, and the root file system that it gets
 //! - [`canary`]: what is put on that host to be attacked
+//! - [`mould`]: the base as an image
 //! - [`roll_call`]: who is there, seen from the host
 //! - [`attempt`]: one probe on one stage, from the canary to the verdict
 //! - [`judge`]: what counts as an escape
@@ -26,6 +27,7 @@ pub mod judge;
 pub mod ladder;
 pub mod learner;
 pub mod limit;
+pub mod mould;
 pub mod need;
 pub mod profile;
 pub mod program;

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::os::fd::AsFd;
+use std::io::{BufRead, BufReader, IoSliceMut, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{getsockopt, sockopt};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, getsockopt, recvmsg, setsockopt, sockopt};
 use probe::facts::Evidence;
+
+use crate::canary::Canary;
 
 /// How long a stage may take until its command runs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,8 +23,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The place where the roll is called.
 #[derive(Debug)]
 pub struct Roll {
-    listener: UnixListener,
+    place: Place,
     nonce: String,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// A socket in a folder that both sides see.
+    Folder(UnixListener),
+    /// A pair of sockets, one of which is the stage's standard input: no folder of the host is seen from an image.
+    Input(UnixStream, UnixStream),
 }
 
 /// A probe that has answered, and what the host sees of it.
@@ -43,19 +53,42 @@ pub struct Present {
 }
 
 impl Roll {
-    /// Listens at `folder/call`, for everybody: inside, the probe may be another user.
+    /// Where the stage of the canary can answer.
     ///
     /// # Errors
     /// The folder can't be written.
-    pub fn open(folder: &Path, nonce: &str) -> Result<Self> {
-        use std::os::fd::AsRawFd;
+    pub fn open(canary: &Canary) -> Result<Self> {
+        let place = if canary.by_input {
+            let (ours, theirs) = UnixStream::pair()?;
+            // Who has made the pair is no answer; who has sent the line is.
+            setsockopt(&ours, sockopt::PassCred, &true)?;
+            Place::Input(ours, theirs)
+        } else {
+            Place::Folder(Self::listen(&canary.scratch)?)
+        };
+        Ok(Self { place, nonce: canary.facts.nonce.clone() })
+    }
+
+    /// The standard input of the stage.
+    ///
+    /// # Errors
+    /// No descriptor left.
+    pub fn input(&self) -> Result<Stdio> {
+        match &self.place {
+            Place::Folder(_) => Ok(Stdio::null()),
+            Place::Input(_, theirs) => Ok(OwnedFd::from(theirs.try_clone()?).into()),
+        }
+    }
+
+    /// Listens at `folder/call`, for everybody: inside, the probe may be another user.
+    fn listen(folder: &Path) -> Result<UnixListener> {
         // A socket's path ends at 108 bytes, a checkout's doesn't: so by way of the folder's descriptor.
         let handle = fs::File::open(folder).with_context(|| folder.display().to_string())?;
         let short = format!("/proc/thread-self/fd/{}/call", handle.as_raw_fd());
         let listener =
             UnixListener::bind(&short).with_context(|| format!("listening in {}", folder.display()))?;
         fs::set_permissions(folder.join("call"), std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
-        Ok(Self { listener, nonce: nonce.into() })
+        Ok(listener)
     }
 
     /// Waits for the probe, and makes sure that it is one: `probe` is its file on the host.
@@ -63,9 +96,13 @@ impl Roll {
     /// # Errors
     /// The stage ended before, nobody came in time, or somebody else did.
     pub fn call(&self, stage: &mut Child, probe: &Path) -> Result<Present> {
+        let fd = match &self.place {
+            Place::Folder(listener) => listener.as_fd(),
+            Place::Input(ours, _) => ours.as_fd(),
+        };
         let end = Instant::now() + PATIENCE;
         loop {
-            let mut ready = [PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
+            let mut ready = [PollFd::new(fd, PollFlags::POLLIN)];
             if poll(&mut ready, PollTimeout::from(20_u8))? > 0 {
                 break;
             }
@@ -76,13 +113,17 @@ impl Roll {
                 bail!("nobody answered the roll call in {} seconds", PATIENCE.as_secs());
             }
         }
-        let (stream, _) = self.listener.accept()?;
+        let (stream, pid) = match &self.place {
+            Place::Folder(listener) => {
+                let (stream, _) = listener.accept()?;
+                let pid = getsockopt(&stream, sockopt::PeerCredentials)?.pid();
+                (stream, pid)
+            }
+            Place::Input(ours, _) => (ours.try_clone()?, sender(ours)?),
+        };
         stream.set_read_timeout(Some(PATIENCE))?;
-        let pid = getsockopt(&stream, sockopt::PeerCredentials)?.pid();
-        let expected = fs::metadata(probe).with_context(|| probe.display().to_string())?;
         let exe = format!("/proc/{pid}/exe");
-        let seen = fs::metadata(&exe).with_context(|| exe.clone())?;
-        if (expected.dev(), expected.ino()) != (seen.dev(), seen.ino()) {
+        if !is_same(probe, Path::new(&exe))? {
             bail!("process {pid} answered the roll call, and it is not the probe");
         }
         let mut lines = BufReader::new(stream.try_clone()?);
@@ -102,6 +143,29 @@ impl Roll {
             stream,
         })
     }
+}
+
+/// Who has sent what waits there, in this process's numbers; it is left there. unix(7), SCM_CREDENTIALS.
+fn sender(socket: &UnixStream) -> Result<i32> {
+    let mut byte = [0_u8; 1];
+    let mut parts = [IoSliceMut::new(&mut byte)];
+    let mut space = nix::cmsg_space!(nix::sys::socket::UnixCredentials);
+    let heard = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_PEEK)?;
+    let found = heard.cmsgs()?.find_map(|message| match message {
+        ControlMessageOwned::ScmCredentials(who) => Some(who.pid()),
+        _ => None,
+    });
+    found.context("the roll call was answered by nobody that the kernel knows")
+}
+
+/// Whether a process runs this very file, or (where it comes from an image) a copy of it.
+fn is_same(probe: &Path, exe: &Path) -> Result<bool> {
+    let look = |path: &Path| fs::metadata(path).with_context(|| path.display().to_string());
+    let (expected, seen) = (look(probe)?, look(exe)?);
+    if (expected.dev(), expected.ino()) == (seen.dev(), seen.ino()) {
+        return Ok(true);
+    }
+    Ok(expected.len() == seen.len() && fs::read(probe)? == fs::read(exe)?)
 }
 
 impl Present {

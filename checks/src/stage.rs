@@ -11,13 +11,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::fcntl::{Flock, FlockArg};
 
 /// The stages of the ladder that have a binary, in their order.
-pub const STAGES: [&str; 4] = ["00-process", "01-chroot", "02-namespaces", "03-cgroups"];
+pub const STAGES: [&str; 6] =
+    ["00-process", "01-chroot", "02-namespaces", "03-cgroups", "04-images", "05-volumes"];
 
 /// Where a stage, and the command in it, looks for programs.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// Chapters with a binary and checks of their own that aren't columns of the ladder.
-const OTHERS: [&str; 1] = ["04-images"];
 
 /// Something that a command can be run in.
 #[derive(Debug, Clone)]
@@ -72,13 +70,18 @@ impl Stage {
     /// As [`Stage::of`].
     pub fn before(name: &str) -> Result<Self> {
         match STAGES.iter().position(|stage| *stage == name) {
-            None if OTHERS.contains(&name) => Self::of("03-cgroups"),
             Some(0) | None => Self::with_binary("00-process", "/bin/true".into()),
             Some(place) => Self::of(STAGES[place - 1]),
         }
     }
 
-    /// Its root file system, by its path on the host.
+    /// Whether its root is a stack on an image and no folder: the base, imported ([`crate::mould`]).
+    #[must_use]
+    pub fn has_image(&self) -> bool {
+        self.binary.is_some() && self.rootfs.is_some() && self.has(4)
+    }
+
+    /// Its root file system, by its path on the host; of a stage with images what its image was made from.
     #[must_use]
     pub fn rootfs(&self) -> Option<&Path> {
         self.rootfs.as_deref()
@@ -151,12 +154,16 @@ impl Stage {
         if let Some(binary) = &self.binary {
             line.push(binary.as_os_str());
             line.push(OsStr::new("run"));
-            if let Some(rootfs) = &self.rootfs {
+            if let (Some(rootfs), false) = (&self.rootfs, self.has_image()) {
                 line.extend([OsStr::new("--rootfs"), rootfs.as_os_str()]);
             }
             line.extend(self.options.iter().map(OsStr::new));
             line.extend(options.iter().map(OsStr::new));
             line.push(OsStr::new("--"));
+            if self.has_image() {
+                crate::mould::ready()?;
+                line.push(OsStr::new(crate::mould::IMAGE));
+            }
         }
         line.extend(words.iter().map(AsRef::as_ref));
         let (program, arguments) = line.split_first().ok_or_else(|| anyhow!("no command"))?;
@@ -236,19 +243,19 @@ pub fn program(package: &str) -> Result<PathBuf> {
 }
 
 /// The binaries of the stages, built by cargo.
-fn built() -> Result<&'static Vec<PathBuf>> {
+pub(crate) fn built() -> Result<&'static Vec<PathBuf>> {
     static BUILT: OnceLock<Result<Vec<PathBuf>, String>> = OnceLock::new();
     once(&BUILT, || {
-        let packages: Vec<String> = STAGES.iter().chain(&OTHERS).map(|name| format!("ch{name}")).collect();
+        let packages: Vec<String> = STAGES.iter().map(|name| format!("ch{name}")).collect();
         probe::build(&packages.iter().map(String::as_str).collect::<Vec<_>>())
     })
 }
 
-fn is_named(path: &Path, stage: &str) -> bool {
+pub(crate) fn is_named(path: &Path, stage: &str) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy() == format!("ch{stage}"))
 }
 
-fn once<T>(
+pub(crate) fn once<T>(
     cell: &'static OnceLock<Result<T, String>>,
     make: impl FnOnce() -> Result<T>,
 ) -> Result<&'static T> {

@@ -1,6 +1,6 @@
 //! Every attempt by name: the question it answers, what stops it, and where to read about it.
 
-use crate::attempts::{belongings, devices, files, groups, hogs, ipc, mounts, network, processes};
+use crate::attempts::{belongings, devices, files, groups, hogs, ipc, moulds, mounts, network, processes};
 use crate::facts::{Evidence, Facts};
 
 /// One attempt.
@@ -14,7 +14,7 @@ pub struct Probe {
     pub stopped_by: &'static str,
     /// A manual page or a CVE.
     pub reference: &'static str,
-    /// Whether it is one of the six rows that tell the story.
+    /// Whether it is one of the seven rows that tell the story.
     pub story: bool,
     /// Makes the attempt. What it returns is evidence, never a verdict.
     pub attempt: fn(&Facts) -> Evidence,
@@ -109,4 +109,10 @@ pub const PROBES: &[Probe] = probes! {
         "a group of its own, and a cgroup namespace made in it", "cgroup_namespaces(7)", groups::write;
     row "release-agent", "has the kernel start its program outside (release_agent)",
         "a group of its own in every hierarchy of version 1", "CVE-2022-0492", groups::release_agent;
+    story "mould-write", "changes a file that others are started from",
+        "a stack: layers that nobody writes to, a folder of its own on top", "overlayfs", moulds::write;
+    row "mould-delete", "deletes a file that others are started from",
+        "a stack: a deletion is a mark in the container's own folder", "overlayfs", moulds::delete;
+    row "others-files", "reads what another container has written",
+        "a stack: what is written is in the container's own folder", "overlayfs", moulds::others_files;
 };

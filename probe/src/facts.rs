@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Facts {
-    /// The unix socket of whoever asks, as a path that is valid inside. Without it, nobody asks.
+    /// The unix socket of whoever asks, as a path that is valid inside, or `-` where it is the standard input. Without
+    /// it, nobody asks.
     pub socket: Option<PathBuf>,
     /// What to say there, so that two attempts aren't confused.
     pub nonce: String,
@@ -40,6 +41,8 @@ pub struct Facts {
     pub group: String,
     /// A hierarchy of cgroup version 1, by the name that it is mounted with.
     pub hierarchy: String,
+    /// A file of the root file system, by its path inside: others are started from it, or have left it there.
+    pub mould: PathBuf,
 }
 
 /// A setting that does no harm, and what to set it to for a moment.

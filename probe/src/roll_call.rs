@@ -3,7 +3,9 @@
 //! Both sides speak in lines: `here NONCE`, `go`, the evidence as one line of JSON, `bye`.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -18,8 +20,7 @@ pub fn attempt(probe: &Probe, facts: &Facts) -> Result<Evidence> {
     let Some(path) = &facts.socket else {
         return Ok((probe.attempt)(facts));
     };
-    let mut out = UnixStream::connect(path)
-        .with_context(|| format!("could not reach {}, where the roll is called", path.display()))?;
+    let mut out = reach(path)?;
     let mut lines = BufReader::new(out.try_clone()?);
     writeln!(out, "here {}", facts.nonce)?;
     expect(&mut lines, "go")?;
@@ -28,6 +29,14 @@ pub fn attempt(probe: &Probe, facts: &Facts) -> Result<Evidence> {
     // What was done stays visible (this process, its mounts, its descriptors) until the outside has looked.
     expect(&mut lines, "bye")?;
     Ok(evidence)
+}
+
+fn reach(path: &Path) -> Result<UnixStream> {
+    if path == Path::new("-") {
+        return Ok(std::io::stdin().as_fd().try_clone_to_owned()?.into());
+    }
+    UnixStream::connect(path)
+        .with_context(|| format!("could not reach {}, where the roll is called", path.display()))
 }
 
 fn expect(lines: &mut impl BufRead, word: &str) -> Result<()> {

@@ -49,7 +49,7 @@ impl Session {
         for name in ["bin", "home", "work"] {
             fs::create_dir(folder.path().join(name)).map_err(text)?;
         }
-        for name in STAGES.into_iter().chain(["04-images"]) {
+        for name in STAGES {
             let stage = Stage::of(name).map_err(|error| format!("{error:#}"))?;
             let binary = stage.binary().ok_or("a stage without a binary")?;
             symlink(binary, bin.join(format!("ch{name}"))).map_err(text)?;

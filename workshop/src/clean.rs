@@ -16,6 +16,7 @@ use ch00_process::record::{self, Record};
 use ch03_cgroups::cgroup::Cgroup;
 use ch04_images::mapped;
 use ch04_images::own::Own;
+use ch05_volumes::volumes::Volumes;
 
 use crate::doctor::facts::Facts;
 use crate::ink::Ink;
@@ -80,6 +81,7 @@ fn remove(orphan: Record) -> Result<Gone> {
         "directory" => directory(Path::new(&orphan.what))?,
         Cgroup::NAME => group(&orphan)?,
         Own::NAME => container(&orphan.what)?,
+        Volumes::NAME => volume(&orphan.what)?,
         kind => bail!("this boxroom doesn't know how to remove a {kind}; a newer one left it"),
     };
     orphan.forget()?;
@@ -105,6 +107,15 @@ fn container(folder: &str) -> Result<Gone> {
         return Ok(Gone::Already);
     }
     Own::cleanup(&Kernel::new(Process::Host, None), folder).map_err(|failure| anyhow!("{failure}"))?;
+    Ok(Gone::Removed)
+}
+
+/// A volume without a name, whose container is gone.
+fn volume(folder: &str) -> Result<Gone> {
+    if !Path::new(folder).exists() {
+        return Ok(Gone::Already);
+    }
+    Volumes::cleanup(&Kernel::new(Process::Host, None), folder).map_err(|failure| anyhow!("{failure}"))?;
     Ok(Gone::Removed)
 }
 

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "cargo workshop", bin_name = "cargo workshop", version)]
 struct Line {
-    /// Show every row of the ladder, not only the six that tell the story.
+    /// Show every row of the ladder, not only the seven that tell the story.
     #[arg(long)]
     all: bool,
     #[command(subcommand)]
@@ -22,7 +22,7 @@ struct Line {
 enum Command {
     /// What each stage contains: all stages against all escapes, each cell from a run.
     Ladder {
-        /// Every row, not only the six that tell the story.
+        /// Every row, not only the seven that tell the story.
         #[arg(long)]
         all: bool,
         /// For tools.
@@ -195,7 +195,7 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
-    let done = match ch04_images::mapped::asked() {
+    let done = match ch05_volumes::mapped::asked() {
         Some(asked) => asked.map(|()| ExitCode::SUCCESS),
         None => linux::run(Line::parse()),
     };

@@ -16,7 +16,7 @@ pub struct Scene {
 }
 
 /// The scenes, from the ground up.
-pub const SCENES: [Scene; 4] = [
+pub const SCENES: [Scene; 5] = [
     Scene {
         stage: "00-process",
         picture: "a gymnasium",
@@ -37,18 +37,31 @@ pub const SCENES: [Scene; 4] = [
         picture: "a meter at the door",
         adds: "So much memory, so many processes, so much of the processors, and no more.",
     },
+    Scene {
+        stage: "04-images",
+        picture: "a mould",
+        adds: "One image, many containers: what one of them writes is its own, and the mould stays as it was.",
+    },
 ];
 
 /// What is run on every stage, so that the answers can be compared.
 pub const LOOK: &str = "echo process $$ on $(hostname), / holds $(ls / | wc -l) things";
 
+/// The words between `run` and the command: from chapter 04 on a container is of an image.
+#[must_use]
+pub fn image(stage: &str) -> &'static [&'static str] {
+    if stage < "04" { &[] } else { &["base"] }
+}
+
 /// Runs [`LOOK`] on the stage's binary and gives its one line of output.
 ///
 /// # Errors
 /// The stage failed: its own message.
-pub fn look(binary: &Path) -> Result<String> {
+pub fn look(binary: &Path, stage: &str) -> Result<String> {
     let said = Command::new(binary)
-        .args(["run", "sh", "-c", LOOK])
+        .arg("run")
+        .args(image(stage))
+        .args(["sh", "-c", LOOK])
         .stdin(Stdio::null())
         .output()
         .with_context(|| binary.display().to_string())?;

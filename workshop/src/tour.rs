@@ -12,7 +12,7 @@ use crate::doctor::facts::Facts;
 use crate::ink::Ink;
 use crate::ladder;
 use crate::progress::Progress;
-use crate::story::{LOOK, NEXT, SCENES, look};
+use crate::story::{LOOK, NEXT, SCENES, image, look};
 
 /// Builds, makes the base, runs every stage on it, and shows the ladder growing.
 ///
@@ -44,8 +44,9 @@ pub fn run(
         let title = format!("{}: {}", scene.stage, scene.picture);
         writeln!(out, "\n{}\n{}\n", ink.bold(&title), scene.adds)?;
         if let Some(binary) = stage.binary() {
-            writeln!(out, "  $ ch{} run sh -c '{LOOK}'", scene.stage)?;
-            let seen = look(binary).unwrap_or_else(|error| ink.red(&format!("{error:#}")));
+            let image: String = image(scene.stage).iter().map(|image| format!("{image} ")).collect();
+            writeln!(out, "  $ ch{} run {image}sh -c '{LOOK}'", scene.stage)?;
+            let seen = look(binary, scene.stage).unwrap_or_else(|error| ink.red(&format!("{error:#}")));
             writeln!(out, "  {seen}\n")?;
         }
         ladder::table(out, ink, &ladder, n + 1)?;

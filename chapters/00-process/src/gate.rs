@@ -56,6 +56,12 @@ impl<C: Chain> AtGate<C> {
         self.0.born.pid
     }
 
+    /// The process itself.
+    #[must_use]
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.0.born.pidfd.as_fd()
+    }
+
     /// Through the gate: returns when the child has become the command.
     ///
     /// # Errors

@@ -49,6 +49,12 @@ impl<C: Chain, R: Root> Launch<C, R> {
         Launch { command, init, mechanisms, root }
     }
 
+    /// A root made of the one so far.
+    pub fn map_root<S: Root>(self, change: impl FnOnce(R) -> S) -> Launch<C, S> {
+        let Self { command, init, mechanisms, root } = self;
+        Launch { command, init, mechanisms, root: change(root) }
+    }
+
     /// A small init that stays as the first process, with the command as its child (chapter 02's reaper), or none.
     #[must_use]
     pub fn init(mut self, init: Option<Init>) -> Self {

@@ -40,9 +40,17 @@ pub fn apply(config: &mut Config, change: &str) -> Result<(), String> {
         }
         "EXPOSE" => {
             let port = if rest.contains('/') { rest.into() } else { format!("{rest}/tcp") };
-            config.set_exposed_ports(Some(with(config.exposed_ports().clone(), port)))
+            config.set_exposed_ports(Some(with(config.exposed_ports().clone().unwrap_or_default(), port)))
         }
-        "VOLUME" => config.set_volumes(Some(with(config.volumes().clone(), rest.into()))),
+        "VOLUME" => {
+            let list = if rest.starts_with('[') {
+                words(rest)?
+            } else {
+                rest.split_whitespace().map(Into::into).collect()
+            };
+            config
+                .set_volumes(Some(list.into_iter().fold(config.volumes().clone().unwrap_or_default(), with)))
+        }
         _ => {
             return Err(wrong(
                 "known are CMD, ENTRYPOINT, ENV, USER, WORKDIR, LABEL, EXPOSE, VOLUME, STOPSIGNAL",
@@ -77,8 +85,7 @@ fn pair(text: &str) -> Option<(String, String)> {
     (!key.trim().is_empty()).then(|| (key.trim().into(), value.into()))
 }
 
-fn with(list: Option<Vec<String>>, one: String) -> Vec<String> {
-    let mut list = list.unwrap_or_default();
+fn with(mut list: Vec<String>, one: String) -> Vec<String> {
     if !list.contains(&one) {
         list.push(one);
     }
@@ -99,6 +106,8 @@ mod tests {
             "ENV A=\"2 3\"",
             "WORKDIR /x",
             "WORKDIR y",
+            "VOLUME /a /b",
+            "VOLUME [\"/a\", \"/c d\"]",
         ] {
             apply(&mut config, change).unwrap();
         }
@@ -106,6 +115,7 @@ mod tests {
         assert_eq!(config.entrypoint().as_deref().unwrap(), ["/bin/sh", "-c", "run it"]);
         assert_eq!(config.env().as_deref().unwrap(), ["A=2 3"]);
         assert_eq!(config.working_dir().as_deref().unwrap(), "/x/y");
+        assert_eq!(config.volumes().as_deref().unwrap(), ["/a", "/b", "/c d"]);
         for wrong in ["RUN x", "CMD [a]", "ENV", "ENV =x", ""] {
             assert!(apply(&mut config, wrong).is_err(), "{wrong}");
         }

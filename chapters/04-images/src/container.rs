@@ -39,7 +39,13 @@ impl Store {
     ///
     /// # Errors
     /// The name is no name.
-    pub fn conceive(&self, image: &Image, asked: &str, name: Option<&str>) -> Result<Container> {
+    pub fn conceive(
+        &self,
+        image: &Image,
+        asked: &str,
+        name: Option<&str>,
+        id: Option<String>,
+    ) -> Result<Container> {
         if let Some(name) = name {
             let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
             if !name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
@@ -49,7 +55,7 @@ impl Store {
             }
         }
         Ok(Container {
-            id: random()?,
+            id: id.map_or_else(new_id, Ok)?,
             name: name.map(Into::into),
             image: asked.into(),
             manifest: image.digest()?.to_string(),
@@ -160,12 +166,8 @@ impl Store {
     /// It is running, or as the kernel says.
     pub fn discard(&self, container: &Container) -> Result<()> {
         let _rest = self.at_rest(container)?;
-        self.remove_folder(&container.id)
-    }
-
-    /// Without its config it is no container any more, whatever happens to the rest.
-    pub(crate) fn remove_folder(&self, id: &str) -> Result<()> {
-        let folder = self.containers().join(id);
+        let folder = self.folder_of(container);
+        // Without its config it is no container any more, whatever happens to the rest.
         let _ = fs::remove_file(folder.join("config.json"));
         remove_tree(&folder).with_context(|| folder.display().to_string())
     }
@@ -200,7 +202,11 @@ impl Container {
     }
 }
 
-fn random() -> Result<String> {
+/// Twelve random digits, which no other container has.
+///
+/// # Errors
+/// No /dev/urandom.
+pub fn new_id() -> Result<String> {
     let mut bytes = [0_u8; 6];
     File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

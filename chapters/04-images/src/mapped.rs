@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use ch00_process::exec::Command;
+use ch00_process::explain::Process;
 use ch00_process::failure::Failure;
 use ch00_process::kernel::{Kernel, Result};
 use ch00_process::launch::Launch;
@@ -16,6 +17,7 @@ use ch02_namespaces::mounts::Mounts;
 use ch02_namespaces::users::{Map, Users};
 use nix::unistd::geteuid;
 
+use crate::import;
 use crate::own;
 use crate::store::Store;
 
@@ -74,7 +76,11 @@ fn answer(verb: &str, what: &str) -> anyhow::Result<()> {
             let _lease = store.lease()?;
             store.unpack(&store.image(what)?, &|_, _, _| {}).map(drop)
         }
-        "remove" => own::remove(Path::new(what)),
+        "base" => {
+            let name = what.parse().map_err(|why: String| anyhow::anyhow!(why))?;
+            import::base(&Store::open()?, &name).map(drop)
+        }
+        "remove" => own::remove(Path::new(what), &Kernel::new(Process::Host, None)),
         _ => bail!("{WORD} {verb}: no verb of this program; is it of another version?"),
     }
 }

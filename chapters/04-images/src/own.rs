@@ -65,7 +65,7 @@ impl Mechanism for Own {
 
     fn cleanup(k: &Kernel, left: &str) -> Result<()> {
         if !mapped::is_needed() {
-            return remove(Path::new(left)).map_err(failure);
+            return remove(Path::new(left), k).map_err(failure);
         }
         // What the command made belongs to ids that only the map can remove.
         let ended = mapped::ask("remove", left, k)?;
@@ -105,18 +105,19 @@ pub fn like_the_image(store: &Store, container: &Container, upper: &Path) -> any
 ///
 /// # Errors
 /// It isn't such a folder, somebody runs it, or as the kernel says. That it is gone already is no error.
-pub fn remove(folder: &Path) -> anyhow::Result<()> {
-    let (Some(root), Some(id)) = (beginning(folder), folder.file_name().and_then(|name| name.to_str()))
-    else {
+pub fn remove(folder: &Path, k: &Kernel) -> anyhow::Result<()> {
+    if beginning(folder).is_none() {
         anyhow::bail!("{}: not a path that boxroom would make a container at", folder.display());
-    };
+    }
     match fs::symlink_metadata(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Ok(seen) if seen.is_dir() => {}
         Ok(_) => anyhow::bail!("{}: not a directory any more", folder.display()),
         Err(error) => return Err(error.into()),
     }
-    Store::at(root)?.remove_folder(id)
+    // Without its config it is no container any more, whatever happens to the rest.
+    let _ = fs::remove_file(folder.join("config.json"));
+    Ok(k.why("nobody keeps it: what it has changed goes with it").remove_tree(folder)?)
 }
 
 /// The data root of `ROOT/containers/ID`.

@@ -23,6 +23,7 @@ use oci_spec::image::Config;
 
 use crate::change::set_variable;
 use crate::container::Container;
+use crate::import;
 use crate::mapped;
 use crate::overlay::{Overlay, Way};
 use crate::own::{Own, failure};
@@ -30,6 +31,9 @@ use crate::passwd;
 use crate::store::Store;
 use crate::store::image::Image;
 use crate::workdir::WorkingDir;
+
+/// What the image of chapter 01's base is called.
+const BASE: &str = "base";
 
 /// What the command line may say: chapter 03's words but for --rootfs, in whose place there is an image.
 #[derive(Debug, Args)]
@@ -89,6 +93,9 @@ pub struct Options {
     /// The container that is there already and shall be stood in again; no word of the command line
     #[arg(skip)]
     pub standing_in: Option<Container>,
+    /// The id that a new container shall have, for who has to know it before; no word of the command line
+    #[arg(skip)]
+    pub id: Option<String>,
     /// The image: a name, or the first digits of its digest
     pub image: String,
     /// The command and its arguments [default: the image's CMD]
@@ -136,7 +143,7 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
     let lease = store.lease()?;
     let image = match &options.standing_in {
         Some(container) => store.image_of(&store.manifest_of(container)?)?,
-        None => store.image(&options.image)?,
+        None => found(&store, &options.image, k)?,
     };
     let layers = unpacked(&store, &image, k)?;
     let config = image.config.config().clone().unwrap_or_default();
@@ -145,7 +152,7 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
     let is_made = options.standing_in.is_some();
     let mut container = match options.standing_in {
         Some(container) => container,
-        None => store.conceive(&image, &options.image, options.name.as_deref())?,
+        None => store.conceive(&image, &options.image, options.name.as_deref(), options.id)?,
     };
     container.stop_signal = options.stop_signal.or(container.stop_signal);
     if let Some(signal) = &container.stop_signal {
@@ -173,6 +180,22 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
     };
     let own = Own { store, container, is_made, keeps, lease: Some(lease), running: None };
     Ok(Settled { below, root, own, workdir })
+}
+
+/// The image of this name. `base`, chapter 01's system, is made where it isn't there yet: so the first container needs
+/// nothing from anywhere.
+fn found(store: &Store, name: &str, k: &Kernel) -> Result<Image> {
+    if name == BASE && store.find(name).is_err() {
+        if mapped::is_needed() {
+            let ended = mapped::ask("base", name, k)?;
+            if ended.code != 0 {
+                bail!("the base could not be made an image: see above");
+            }
+        } else {
+            import::base(store, &name.parse().map_err(|why: String| anyhow::anyhow!(why))?)?;
+        }
+    }
+    store.image(name)
 }
 
 /// The layers' folders; an ordinary user's are unpacked in the map.

@@ -11,6 +11,7 @@ use ch02_namespaces::run::UserNamespace;
 use ch03_cgroups::limits::Limits;
 use ch04_images::container::Container;
 use ch04_images::overlay::Way;
+use ch05_volumes::run::Mounts;
 use serde::{Deserialize, Serialize};
 
 use crate::when::When;
@@ -49,6 +50,9 @@ pub struct Config {
     pub init: bool,
     /// Nothing of the root can be written.
     pub read_only: bool,
+    /// What is mounted where.
+    #[serde(default)]
+    pub mounts: Mounts,
     /// How much it may use.
     #[serde(default)]
     pub limits: Limits,

@@ -13,9 +13,9 @@ use ch00_process::record::Record;
 use ch03_cgroups::size::parse_size;
 use ch04_images::change::set_variable;
 use ch04_images::own::like_the_image;
-use ch04_images::run as below;
 use ch04_images::store::{json, write_whole};
 use ch04_images::{passwd, run};
+use ch05_volumes::run::{self as below, Mounts};
 use clap::Args;
 use nix::fcntl::{Flock, FlockArg};
 
@@ -77,7 +77,7 @@ pub struct Made {
 /// # Errors
 /// The image isn't there, what was asked for makes no sense, the name is taken, the disk is full. Nothing is left.
 pub fn create(all: &Containers, options: Options, k: &Kernel) -> Result<Made> {
-    if options.below.rm && options.restart != Restart::No {
+    if options.below.below.rm && options.restart != Restart::No {
         let hint = "one of the two";
         return Err(
             Failure::said("conflicting options: cannot specify both --restart and --rm", "", hint).into()
@@ -104,18 +104,19 @@ pub fn create(all: &Containers, options: Options, k: &Kernel) -> Result<Made> {
 /// All that can be said before anything is made.
 fn settled(all: &Containers, options: Options, k: &Kernel) -> Result<Config> {
     let store = &all.store;
-    let image = store.image(&options.below.image)?;
+    let image = store.image(&options.below.below.image)?;
     let layers = run::unpacked(store, &image, k)?;
     let words = image.config.config().clone().unwrap_or_default();
-    let user = options.below.user.clone().or_else(|| words.user().clone()).unwrap_or_default();
+    let user = options.below.below.user.clone().or_else(|| words.user().clone()).unwrap_or_default();
     let someone = passwd::find(&layers, &user)?;
-    let mut container = store.conceive(&image, &options.below.image, options.below.name.as_deref())?;
-    container.stop_signal = options.below.stop_signal.clone().or(container.stop_signal);
+    let mut container =
+        store.conceive(&image, &options.below.below.image, options.below.below.name.as_deref(), None)?;
+    container.stop_signal = options.below.below.stop_signal.clone().or(container.stop_signal);
     if let Some(signal) = &container.stop_signal {
         run::signal_of(signal)?;
     }
-    options.below.limits.check()?;
-    let hostname = options.below.hostname.clone().unwrap_or_else(|| container.id.clone());
+    options.below.below.limits.check()?;
+    let hostname = options.below.below.hostname.clone().unwrap_or_else(|| container.id.clone());
     let home = someone.home.clone().unwrap_or_else(|| "/".into());
     let env = environment(&options, &words, &hostname, &home)?;
     let mut labels: BTreeMap<String, String> =
@@ -132,10 +133,12 @@ fn settled(all: &Containers, options: Options, k: &Kernel) -> Result<Config> {
         }
         labels.insert(key.into(), value.into());
     }
-    let command = run::command(&options.below, &words)?;
-    let workdir = run::workdir(&options.below, &words)?;
+    let command = run::command(&options.below.below, &words)?;
+    let workdir = run::workdir(&options.below.below, &words)?;
     let log = log_limit(&options.log_opt)?;
-    let below = options.below;
+    let below::Options { mounts, below } = options.below;
+    let mounts = absolute(mounts)?;
+    mounts.requests(words.volumes().as_deref().unwrap_or_default())?;
     Ok(Config {
         created: When::now(),
         command: command.into_iter().map(text).collect::<Result<_>>()?,
@@ -151,6 +154,7 @@ fn settled(all: &Containers, options: Options, k: &Kernel) -> Result<Config> {
         stack_by: below.stack_by,
         init: below.init,
         read_only: below.read_only,
+        mounts,
         limits: below.limits,
         cgroup_parent: below.cgroup_parent,
         no_group: below.no_group,
@@ -184,7 +188,7 @@ fn environment(
     for file in &options.env_file {
         given.extend(lines(file)?);
     }
-    for pair in &options.below.env {
+    for pair in &options.below.below.env {
         given.push(text(pair.clone())?);
     }
     for pair in given {
@@ -211,6 +215,16 @@ fn environment(
         }
     }
     Ok(env)
+}
+
+/// `./SRC` is meant from here; whoever starts the container later is somewhere else.
+fn absolute(mut mounts: Mounts) -> Result<Mounts> {
+    for word in mounts.volume.iter_mut().filter(|word| word.starts_with('.')) {
+        let (source, rest) = word.split_once(':').unwrap_or((word, ""));
+        let whole = fs::canonicalize(source).or_else(|_| std::path::absolute(source))?;
+        *word = format!("{}:{rest}", text(whole.into_os_string())?);
+    }
+    Ok(mounts)
 }
 
 /// The lines of a file that say something.

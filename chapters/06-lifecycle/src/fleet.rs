@@ -15,9 +15,9 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::containers::{Container, Containers};
+use crate::exec_verb::Options;
 use crate::state::Move;
 use crate::terminal::{Seat, write_all};
-use crate::verbs::exec::Exec;
 
 /// So many at once: the others begin when one of them has ended.
 const AT_ONCE: usize = 32;
@@ -28,7 +28,7 @@ const LONGEST: usize = 16 * 1024;
 ///
 /// # Errors
 /// None fits, or this program can't be started again.
-pub fn run(all: &Containers, options: &Exec, seat: Seat<'_>) -> Result<u8> {
+pub fn run(all: &Containers, options: &Options, seat: Seat<'_>) -> Result<u8> {
     let mut names = Vec::new();
     for container in all.list()? {
         if fits(&container, &options.label)
@@ -97,7 +97,7 @@ trait ReadFd: Read + AsFd {}
 impl<T: Read + AsFd> ReadFd for T {}
 
 impl One {
-    fn start(name: String, width: usize, options: &Exec) -> Result<Self> {
+    fn start(name: String, width: usize, options: &Options) -> Result<Self> {
         let mut words: Vec<OsString> = vec!["exec".into()];
         words.extend(options.env.iter().flat_map(|pair| ["--env".into(), pair.into()]));
         words.extend(options.env_file.iter().flat_map(|file| ["--env-file".into(), file.into()]));

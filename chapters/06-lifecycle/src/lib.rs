@@ -7,20 +7,20 @@
 //! - [`containers`]: their folders, names, ids and locks; [`truth`]: the state as it is, whatever has happened
 //! - [`process`]: a process known by more than its number; [`when`]: moments; [`name`]: names for who has none
 //!
-//! Into one that runs:
-//! - [`join`]: the second road; [`stand`]: a place in it; [`own_program`]: what must not be written from inside
-//! - [`exec`]: a command more; [`beside`]: one that goes on without us; [`silence`]; [`fleet`]: in many at once
-//!
-//! At its keyboard:
-//! - [`pty`]: a terminal for the command; [`terminal`]: the caller's own
-//! - [`attach`], [`attach_server`], [`wire`]: the client, the monitor's side, and what they say; [`keys`]: how to leave
-//!
 //! From there to a process, and to its end:
 //! - [`create`]: an image and a command line become a container on disk
 //! - [`life`]: the mechanism: process and end are written down; [`launch`]: chapter 04's list and this one more
 //! - [`monitor`]: who stays with it; [`log`]: what it said
 //! - [`freeze`]: standing still; [`mend`]: after a crash
 //! - [`verbs`]: what people say, and what they read
+//!
+//! Into one that runs:
+//! - [`join`]: the second road; [`stand`]: a place in it; [`own_program`]: what must not be written from inside
+//! - [`exec`], [`exec_verb`]: a command more; [`beside`]: one that goes on without us; [`silence`]; [`fleet`]: in many at once
+//!
+//! At its keyboard:
+//! - [`pty`]: a terminal for the command; [`terminal`]: the caller's own
+//! - [`attach`], [`attach_server`], [`wire`]: the client, the monitor's side, and what they say; [`keys`]: how to leave
 
 pub mod attach;
 pub mod attach_server;
@@ -30,6 +30,7 @@ pub mod config;
 pub mod containers;
 pub mod create;
 pub mod exec;
+pub mod exec_verb;
 pub mod fleet;
 pub mod freeze;
 pub mod join;

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use ch00_process::keyboard;
-use ch04_images::mapped;
+use ch05_volumes::mapped;
 use ch06_lifecycle::terminal::Seat;
 use ch06_lifecycle::verbs::{self, Io, Verb};
 use clap::Parser;
@@ -30,6 +30,5 @@ fn main() -> ExitCode {
     };
     let (input, out, err) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let seat = Seat { input: input.as_fd(), out: out.as_fd(), err: err.as_fd() };
-    let (out, err) = (&mut std::io::stdout(), &mut std::io::stderr());
-    verbs::run(cli.verb, &mut Io { out, err, seat, program }).into()
+    verbs::run(cli.verb, &mut Io { out: &mut &out, err: &mut &err, program, seat }).into()
 }

@@ -30,7 +30,7 @@ pub fn protect(k: &Kernel) -> Result<()> {
     let program = match tree {
         Ok(tree) => {
             k.why("/proc/PID/exe leads over this mount: it can be read there, and never written")
-                .mount_setattr_read_only(tree.as_fd())?;
+                .mount_setattr_read_only(tree.as_fd(), false)?;
             tree
         }
         Err(failure) if failure.errno() == Errno::EPERM => k

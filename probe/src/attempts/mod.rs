@@ -6,6 +6,7 @@ pub mod files;
 pub mod groups;
 pub mod hogs;
 pub mod ipc;
+pub mod moulds;
 pub mod mounts;
 pub mod network;
 pub mod processes;

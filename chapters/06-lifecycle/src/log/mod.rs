@@ -13,23 +13,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::when::When;
+use crate::wire::Stream;
 
 pub mod read;
 pub mod write;
 
-/// Which of the command's two outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output; with a terminal, all.
-    Out,
-    /// Standard error.
-    Err,
-}
-
-impl Stream {
-    fn word(self) -> &'static str {
-        if self == Self::Out { "stdout" } else { "stderr" }
-    }
+fn word(stream: Stream) -> &'static str {
+    if stream == Stream::Out { "stdout" } else { "stderr" }
 }
 
 /// The newest file, or one that is so many rotations old.
@@ -71,7 +61,7 @@ impl<'a> Entry<'a> {
 
     fn put(&self, out: &mut Vec<u8>) {
         let mark = if self.whole { 'F' } else { 'P' };
-        out.extend(format!("{} {} {mark} ", self.when, self.stream.word()).as_bytes());
+        out.extend(format!("{} {} {mark} ", self.when, word(self.stream)).as_bytes());
         out.extend(self.content);
         out.push(b'\n');
     }

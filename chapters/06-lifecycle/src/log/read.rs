@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Entry, Stream, file};
+use super::{Entry, file};
 use crate::containers::Container;
 use crate::when::When;
+use crate::wire::Stream;
 
 /// What is to be shown of a log.
 #[derive(Debug, Clone, Default)]

@@ -6,9 +6,10 @@ use std::mem::take;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Entry, Stream, file};
+use super::{Entry, file};
 use crate::config::LogLimit;
 use crate::when::When;
+use crate::wire::Stream;
 
 /// Who writes a log.
 #[derive(Debug)]

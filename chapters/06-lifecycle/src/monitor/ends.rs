@@ -1,52 +1,70 @@
-//! A pipe has two ends. The command has the one of each as its standard input, output and error; the monitor the other.
+//! What the command reads and writes has two ends. The one of each is its standard input, output or error; the other is
+//! the monitor's: pipes, or the two sides of a terminal.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, pipe2};
 
+use crate::attach_server::Inside;
 use crate::config::Config;
 
-/// The monitor's ends.
+/// What the monitor listens to.
 #[derive(Debug)]
-pub struct Ends {
-    /// What the command will read, where its input is kept open.
-    pub input: Option<OwnedFd>,
-    /// What it writes to standard output.
-    pub output: OwnedFd,
-    /// What it writes to standard error.
-    pub error: OwnedFd,
+pub struct Outputs {
+    /// Standard output; with a terminal, all.
+    pub out: Option<OwnedFd>,
+    /// Standard error.
+    pub err: Option<OwnedFd>,
 }
 
 /// The command's.
 #[derive(Debug)]
 pub struct Theirs {
     input: OwnedFd,
-    output: OwnedFd,
-    error: OwnedFd,
+    out: OwnedFd,
+    err: OwnedFd,
 }
 
-impl Ends {
-    /// Both sides' ends.
-    ///
-    /// # Errors
-    /// EMFILE: too many open files.
-    pub fn pair(config: &Config) -> Result<(Self, Theirs), Errno> {
-        let (output, their_output) = pipe2(OFlag::O_CLOEXEC)?;
-        let (error, their_error) = pipe2(OFlag::O_CLOEXEC)?;
-        let (their_input, input) = if config.interactive {
-            let (theirs, ours) = pipe2(OFlag::O_CLOEXEC)?;
-            (theirs, Some(ours))
-        } else {
-            (nothing()?, None)
-        };
-        Ok((
-            Self { input, output, error },
-            Theirs { input: their_input, output: their_output, error: their_error },
-        ))
-    }
+/// Both sides of a container without a terminal.
+///
+/// # Errors
+/// EMFILE: too many open files.
+pub fn pipes(config: &Config) -> Result<(Outputs, Inside, Theirs), Errno> {
+    let (out, their_out) = pipe2(OFlag::O_CLOEXEC)?;
+    let (err, their_err) = pipe2(OFlag::O_CLOEXEC)?;
+    let (their_input, input) = if config.interactive {
+        let (theirs, ours) = pipe2(OFlag::O_CLOEXEC)?;
+        no_waiting(&ours)?;
+        (theirs, Some(ours))
+    } else {
+        (nothing()?, None)
+    };
+    let outputs = Outputs { out: Some(out), err: Some(err) };
+    Ok((
+        outputs,
+        Inside { input, terminal: false },
+        Theirs { input: their_input, out: their_out, err: their_err },
+    ))
+}
+
+/// The monitor's side of a terminal, whose master has arrived.
+///
+/// # Errors
+/// EMFILE: too many open files.
+pub fn terminal(master: OwnedFd) -> Result<(Outputs, Inside), Errno> {
+    no_waiting(&master)?;
+    let input =
+        master.try_clone().map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+    Ok((Outputs { out: Some(master), err: None }, Inside { input: Some(input), terminal: true }))
+}
+
+/// One who doesn't read what is typed makes nobody wait but who types.
+fn no_waiting(end: &OwnedFd) -> Result<(), Errno> {
+    let flags = OFlag::from_bits_retain(fcntl(end, FcntlArg::F_GETFL)?);
+    fcntl(end, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map(drop)
 }
 
 impl Theirs {
@@ -56,8 +74,8 @@ impl Theirs {
     /// EBADF.
     pub fn become_standard(&self) -> Result<(), Errno> {
         dup2_stdin(&self.input)?;
-        dup2_stdout(&self.output)?;
-        dup2_stderr(&self.error)
+        dup2_stdout(&self.out)?;
+        dup2_stderr(&self.err)
     }
 }
 

@@ -15,27 +15,36 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use ch00_process::explain::Process;
 use ch00_process::failure::Failure;
 use ch00_process::kernel::raw::{close_all_but, exit_now};
 use ch00_process::kernel::{Kernel, Result};
+use ch00_process::record::Record;
 use ch04_images::own::failure;
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::sched::CloneFlags;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::{pipe2, setsid};
 use serde::{Deserialize, Serialize};
 
+use crate::attach::{self, Manner, Over};
+use crate::attach_server::{AttachServer, Inside};
 use crate::containers::Container;
 use crate::launch::launch;
 use crate::life::Life;
 use crate::log::write::Writer;
-use crate::monitor::ends::Ends;
-use crate::process::Process;
+use crate::monitor::ends::{pipes, silence, terminal};
+use crate::monitor::pump::{Ears, until_the_end};
+use crate::process::Process as Known;
+use crate::pty::Console;
 use crate::state::{Move, Status};
+use crate::terminal::Seat;
 
 pub mod ends;
 mod pump;
@@ -47,32 +56,53 @@ enum Word {
     Failed(Box<Failure>),
 }
 
-/// Starts the container with a monitor of its own; returns when its command runs. `k` may tell what happens to `teller`.
+/// How a container is started.
+#[derive(Debug, Default)]
+pub struct How<'a> {
+    /// Where `k` tells the launch to, where it does.
+    pub teller: Option<&'a File>,
+    /// Who sits at it from its first moment; nothing it says is lost to them.
+    pub attached: Option<(Seat<'a>, &'a Manner)>,
+}
+
+/// Starts the container with a monitor of its own. Returns when its command runs; with somebody attached, when that is
+/// over, and why.
 ///
 /// # Errors
 /// It is no time for that, or the step of the launch that failed.
-pub fn start(life: Life, k: Kernel, teller: Option<&File>) -> Result<()> {
+pub fn start(life: Life, k: Kernel, how: &How<'_>) -> Result<Option<Over>> {
     let state = life.container.state();
     state.status.after(Move::Start, life.container.name())?;
-    let (hears, tells) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| {
-        Failure::of_call(k.place(), "pipe2(O_CLOEXEC)".into(), errno, "the monitor's first words")
-    })?;
+    let said = |what: &str, errno: Errno| Failure::said(format!("{what}: {errno}"), "", "ulimit -n");
+    let (hears, tells) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| said("pipe2", errno))?;
+    let pair = || socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
+    let (client, theirs) =
+        how.attached.map(|_| pair()).transpose().map_err(|errno| said("socketpair", errno))?.unzip();
     let made = k.why("a copy of this program stays with the container").clone3(CloneFlags::empty(), None)?;
     let Some((_, pidfd)) = made else {
-        drop(hears);
-        live(life, tells, k, teller);
+        drop((hears, client));
+        let size = how.attached.and_then(|(seat, _)| seat.size());
+        live(life, First { tells: Some(tells.into()), client: theirs, size }, k, how.teller);
     };
-    drop(tells);
+    drop((tells, theirs));
     // The lock has gone over to the monitor, which opens it when the process is on disk: here it is only forgotten.
     let Life { lock, record, .. } = life;
     std::mem::forget(lock);
+    let over = match (&client, how.attached) {
+        (Some(client), Some((seat, manner))) => {
+            Some(attach::stay(client, seat, manner).map_err(|error| failure(error.into()))?)
+        }
+        _ => None,
+    };
+    drop(client);
+    if let Some(Over::Ended(_)) = over {
+        let _ = k.why("all is written down when the monitor has ended").waitid(pidfd.as_fd());
+    }
     let mut text = Vec::new();
     File::from(hears).read_to_end(&mut text).map_err(|error| failure(error.into()))?;
     let said = match serde_json::from_slice(&text) {
-        Ok(Word::Runs) => {
-            // It is the monitor's to remove from now on, and on record so.
-            record.map_or(Ok(()), |record| record.forget().map_err(failure))
-        }
+        // It is the monitor's to remove from now on, and on record so.
+        Ok(Word::Runs) => record.map_or(Ok(()), Record::forget).map(|()| over).map_err(failure),
         Ok(Word::Failed(failure)) => Err(*failure),
         Err(_) => Err(Failure::said(
             "the monitor ended before the command ran, and could not say why",
@@ -81,21 +111,31 @@ pub fn start(life: Life, k: Kernel, teller: Option<&File>) -> Result<()> {
         )),
     };
     if said.is_err() {
-        use nix::sys::wait::{Id, WaitPidFlag, waitid};
-        let _ = waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED); // it is about to end: no zombie of ours
+        let _ = k.why("it is about to end: no zombie of ours").waitid(pidfd.as_fd());
     }
     said
 }
 
+/// What is only for the first time.
+struct First {
+    /// Whoever started it wants to know that it runs.
+    tells: Option<File>,
+    /// And may be attached.
+    client: Option<OwnedFd>,
+    /// At a terminal of this size.
+    size: Option<(u16, u16)>,
+}
+
 /// The monitor's life. It never returns to what its memory is a copy of.
-fn live(mut life: Life, tells: OwnedFd, k: Kernel, teller: Option<&File>) -> ! {
+fn live(mut life: Life, mut first: First, k: Kernel, teller: Option<&File>) -> ! {
     std::panic::set_hook(Box::new(|_| {}));
     let container = life.container.clone();
     life.record = None; // the starter's; this process writes its own
-    let mut tells = Some(File::from(tells));
     let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let kept = [tells.as_ref(), teller];
-        Monitor::begin(container, &life, kept).and_then(|mut monitor| monitor.live(life, &mut tells, k))
+        let kept = [first.tells.as_ref(), teller].map(|file| file.map(AsFd::as_fd));
+        let kept = kept.into_iter().chain([first.client.as_ref().map(AsFd::as_fd)]);
+        let kept: Vec<_> = kept.chain([life.lock.as_ref().map(AsFd::as_fd)]).flatten().collect();
+        Monitor::begin(container, &kept).and_then(|mut monitor| monitor.live(life, &mut first, k))
     }));
     let last = match lived {
         Ok(Ok(())) => None,
@@ -103,7 +143,7 @@ fn live(mut life: Life, tells: OwnedFd, k: Kernel, teller: Option<&File>) -> ! {
         Err(_) => Some(Failure::said("the monitor panicked", "a bug", "report what you did")),
     };
     if let Some(failure) = last {
-        say(&mut tells, &Word::Failed(Box::new(failure)));
+        say(&mut first.tells, &Word::Failed(Box::new(failure)));
     }
     exit_now(0)
 }
@@ -119,6 +159,8 @@ struct Monitor {
     container: Container,
     signals: SignalFd,
     log: Writer,
+    /// Until the end, which it tells.
+    attached: Option<AttachServer>,
     /// As long as it is held, nobody else runs this container, or reads its files from below.
     _hold: Flock<File>,
 }
@@ -126,15 +168,14 @@ struct Monitor {
 impl Monitor {
     /// Away from the terminal, the folder and the descriptors of whoever started it.
     // ANCHOR: away
-    fn begin(container: Container, life: &Life, kept: [Option<&File>; 2]) -> Result<Self> {
+    fn begin(container: Container, kept: &[BorrowedFd<'_>]) -> Result<Self> {
         // ANCHOR: task-monitor
         let said = |what: &str, errno| Failure::said(format!("{what}: {errno}"), "", "");
         setsid().map_err(|errno| said("setsid()", errno))?; // the terminal's end, and its Ctrl-C, are not ours
-        let kept = kept.into_iter().flatten().map(AsFd::as_fd).chain(life.lock.as_ref().map(AsFd::as_fd));
-        close_all_but(&kept.collect::<Vec<_>>());
+        close_all_but(kept);
         std::env::set_current_dir("/").map_err(|error| failure(error.into()))?; // it can be unmounted, or removed
         // ANCHOR_END: task-monitor
-        ends::silence().map_err(|errno| said("dup2(/dev/null)", errno))?;
+        silence().map_err(|errno| said("dup2(/dev/null)", errno))?;
         let _ = std::fs::write("/proc/self/comm", format!("boxroom {}", container.config.id()));
         let all = SigSet::all();
         all.thread_set_mask().map_err(|errno| said("sigprocmask", errno))?;
@@ -144,21 +185,26 @@ impl Monitor {
         // Shared from here: chapter 04's launch takes a share of it as well.
         hold.relock(FlockArg::LockShared).map_err(|errno| said("flock", errno))?;
         let log = Writer::open(&container.folder, container.config.log);
-        Ok(Self { container, signals, log, _hold: hold })
+        let no_socket =
+            |error: std::io::Error| failure(anyhow::Error::from(error).context("the monitor's socket"));
+        let mut attached = AttachServer::new(Inside::default()).map_err(no_socket)?;
+        attached.listen(&container.run).map_err(no_socket)?;
+        Ok(Self { container, signals, log, attached: Some(attached), _hold: hold })
     }
     // ANCHOR_END: away
 
     /// From start to end, and again where the policy says so.
-    fn live(&mut self, life: Life, tells: &mut Option<File>, k: Kernel) -> Result<()> {
-        let mut life = life;
-        let mut wait = FIRST_WAIT;
-        let mut k = k;
+    fn live(&mut self, life: Life, first: &mut First, k: Kernel) -> Result<()> {
+        let (mut life, mut k, mut wait) = (life, k, FIRST_WAIT);
         loop {
             let (restarts, began) = (life.restarts, Instant::now());
-            self.once(life, tells, &k)?;
-            k = Kernel::new(ch00_process::explain::Process::Host, None);
+            let code = self.once(life, first, &k)?;
+            k = Kernel::new(Process::Host, None);
             wait = if began.elapsed() > LONG_ENOUGH { FIRST_WAIT } else { (wait * 2).min(LONGEST_WAIT) };
             if !self.is_to_start_again(wait)? {
+                if let Some(attached) = self.attached.take() {
+                    attached.end(code);
+                }
                 return Ok(());
             }
             life =
@@ -167,19 +213,36 @@ impl Monitor {
         }
     }
 
-    fn once(&mut self, life: Life, tells: &mut Option<File>, k: &Kernel) -> Result<()> {
-        let said = |errno| Failure::said(format!("pipe2: {errno}"), "", "ulimit -n");
-        let (ours, theirs) = Ends::pair(&self.container.config).map_err(said)?;
-        let launch = launch(life, k)?;
+    /// Once; the exit code.
+    // ANCHOR: once
+    fn once(&mut self, life: Life, first: &mut First, k: &Kernel) -> Result<u8> {
+        let said = |errno| Failure::said(format!("the command's pipes: {errno}"), "", "ulimit -n");
+        let config = self.container.config.clone();
+        let Some(attached) = &mut self.attached else { return Ok(0) };
+        let console = config.tty.then(|| Console::new(config.uid, first.size)).transpose()?;
+        let (console, master) = console.unzip();
+        let (mut outputs, mut inside, theirs) = pipes(&config).map_err(said)?;
+        let launch = launch(life, console, false, k)?;
         theirs.become_standard().map_err(said)?;
         let begun = launch.begin(k);
-        ends::silence().map_err(said)?;
+        silence().map_err(said)?;
         drop(theirs);
-        let running = begun?.release(k)?;
-        say(tells, &Word::Runs);
-        pump::until_the_end(running.pidfd(), ours, &self.signals, &mut self.log);
-        running.end(k, |_| {}).map(drop)
+        let at_gate = begun?;
+        if let Some(master) = master {
+            (outputs, inside) = terminal(master.receive()?).map_err(said)?;
+        }
+        attached.replace(inside);
+        if let Some(client) = first.client.take() {
+            // All that is said from the first moment on is for them.
+            let greeted = attached.adopt(client).and_then(|()| attached.greet(k, at_gate.pidfd()));
+            greeted.map_err(|error| failure(error.into()))?;
+        }
+        let running = at_gate.release(k)?;
+        say(&mut first.tells, &Word::Runs);
+        until_the_end(k, running.pidfd(), outputs, &self.signals, &mut Ears { log: &mut self.log, attached });
+        running.end(k, |_| {}).map(|ended| ended.code)
     }
+    // ANCHOR_END: once
 
     /// Waits for a moment where it is to be started again; false where it isn't, or somebody has said stop meanwhile.
     fn is_to_start_again(&self, wait: Duration) -> Result<bool> {
@@ -205,7 +268,7 @@ const LONG_ENOUGH: Duration = Duration::from_secs(10);
 
 /// Tells the monitor to look at the state again: it may be waiting to start a container that shall not start any more.
 pub fn wake(container: &Container, k: &Kernel) {
-    if let Some(monitor) = container.state().monitor.as_ref().and_then(Process::find) {
+    if let Some(monitor) = container.state().monitor.as_ref().and_then(Known::find) {
         let _ = monitor.signal(k, Signal::SIGTERM);
     }
 }
@@ -216,6 +279,6 @@ pub fn wait_for_end(container: &Container, patience: Option<Duration>) -> bool {
         .state()
         .monitor
         .as_ref()
-        .and_then(Process::find)
+        .and_then(Known::find)
         .is_none_or(|monitor| monitor.ends_within(patience))
 }

@@ -6,19 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use ch00_process::failure::Failure;
 use ch00_process::kernel::Kernel;
 use ch00_process::keyboard::{Watch, tell_end};
 use ch01_chroot::as_root;
 use clap::Args;
 
 use super::{Io, end, unwatched};
+use crate::attach::{Manner, Over, wants_terminal};
 use crate::containers::{Container, Containers};
 use crate::create::{self, Made, Options};
+use crate::exec_verb;
+use crate::keys::Keys;
 use crate::launch::launch;
 use crate::life::Life;
 use crate::mend::mend;
-use crate::monitor;
+use crate::monitor::{self, How};
 use crate::state::{Move, Status};
+use crate::terminal::Seat;
 
 /// `create`
 #[derive(Debug, Args)]
@@ -38,8 +43,20 @@ pub struct Run {
     /// Leave it alone: print its id, and come back
     #[arg(long, short)]
     detach: bool,
+    /// The keys that leave a terminal [default: ctrl-p,ctrl-q]
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<Keys>,
     #[command(flatten)]
     options: Options,
+}
+
+/// `exec`
+#[derive(Debug, Args)]
+pub struct Exec {
+    #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
+    options: exec_verb::Options,
 }
 
 /// `start`
@@ -47,6 +64,15 @@ pub struct Run {
 pub struct Start {
     #[command(flatten)]
     watch: Watch,
+    /// Show what it says, pass on signals, and end with its exit code
+    #[arg(long, short)]
+    attach: bool,
+    /// Pass on what is typed, where its standard input was kept open
+    #[arg(long, short)]
+    interactive: bool,
+    /// The keys that leave a terminal [default: ctrl-p,ctrl-q]
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<Keys>,
     /// The containers
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -90,51 +116,126 @@ pub(super) fn run(run: Run, io: &mut Io<'_>) -> Result<u8> {
     if run.root {
         as_root::become_root()?;
     }
+    let Run { detach, detach_keys, options, .. } = run;
+    let (tty, interactive) = (options.tty, options.interactive);
+    if !detach {
+        wants_terminal(io.seat, interactive, tty)?;
+    }
     let all = Containers::open()?;
     let (k, spare) = teller(run.watch)?;
-    let Made { container, lock, record } = create::create(&all, run.options, &k)?;
-    let id = container.config.id().to_string();
+    let Made { container, lock, record } = create::create(&all, options, &k)?;
+    let (id, name) = (container.config.id().to_string(), container.name().to_string());
+    let (removes, folder) = (container.config.remove, container.folder.clone());
     let life = Life { container, restarts: 0, lock: Some(lock), record };
-    if run.detach {
-        let folder = life.container.folder.clone();
-        let removes = life.container.config.remove;
-        if let Err(failure) = monitor::start(life, k, Some(&spare)) {
+    if removes && !detach && !tty {
+        // Nobody could look at it later: this very process is its parent, and what the caller has is the command's own.
+        let ended = launch(life, None, !interactive, &k).and_then(|launch| launch.run(&k));
+        return Ok(tell_end(io.program, ended, &mut io.err));
+    }
+    let manner = Manner {
+        input: interactive,
+        output: true,
+        proxy: true,
+        waits: true,
+        alone: false,
+        keys: detach_keys.unwrap_or_default(),
+    };
+    let how = How { teller: Some(&spare), attached: (!detach).then_some((io.seat, &manner)) };
+    match monitor::start(life, k, &how) {
+        Ok(None) => {
+            writeln!(io.out, "{id}")?;
+            Ok(0)
+        }
+        Ok(Some(over)) => told(over, &name, io),
+        Err(failure) => {
             if removes {
                 Life::remove(&folder, &unwatched())?;
             }
-            return Err(failure.into());
+            Err(failure.into())
         }
-        writeln!(io.out, "{id}")?;
-        return Ok(0);
     }
-    let ended = launch(life, &k).and_then(|launch| launch.run(&k));
-    Ok(tell_end(io.program, ended, &mut io.err))
+}
+
+/// How an attachment ended, in words where it needs some. The exit code.
+pub(crate) fn told(over: Over, name: &str, io: &mut Io<'_>) -> Result<u8> {
+    match over {
+        Over::Ended(code) => Ok(code),
+        Over::Detached => {
+            writeln!(io.err, "read escape sequence")?;
+            Ok(0)
+        }
+        Over::Signal(number) => Ok(128 + number),
+        Over::Failed(failure) => Err((*failure).into()),
+        Over::Lost => {
+            let what = format!("container {name}: its monitor has ended without a word");
+            Err(Failure::said(what, "it was killed", format!("boxroom ps --all; boxroom start {name}"))
+                .into())
+        }
+    }
+}
+
+/// # Errors
+/// What could not be done.
+pub(super) fn exec(exec: Exec, io: &mut Io<'_>) -> Result<u8> {
+    let k = exec.watch.kernel(Box::new(std::io::stderr()))?;
+    exec_verb::run(exec.options, io.seat, &k)
 }
 
 /// # Errors
 /// What could not be done.
 pub(super) fn start(start: &Start, io: &mut Io<'_>) -> Result<u8> {
     let all = Containers::open()?;
-    Ok(io.each(&start.containers, |_, name| begin(&all.find(name)?, start.watch)))
+    if !start.attach && !start.interactive {
+        return Ok(io.each(&start.containers, |_, name| begin(&all.find(name)?, start.watch, None).map(drop)));
+    }
+    let [name] = &start.containers[..] else {
+        let what = "you cannot start and attach multiple containers at once";
+        return Err(Failure::said(what, "", "one after the other, or without --attach").code(1).into());
+    };
+    let container = all.find(name)?;
+    wants_terminal(io.seat, start.interactive, container.config.tty)?;
+    let manner = Manner {
+        input: start.interactive,
+        output: true,
+        proxy: true,
+        waits: true,
+        alone: false,
+        keys: start.detach_keys.clone().unwrap_or_default(),
+    };
+    match begin(&container, start.watch, Some((io.seat, &manner)))? {
+        Some(over) => told(over, container.name(), io),
+        None => Err(Failure::said(
+            format!("container {} is already running", container.name()),
+            "",
+            format!("boxroom attach {}", container.name()),
+        )
+        .code(1)
+        .into()),
+    }
 }
 
 /// Starts it where it doesn't run; as Docker, it is no mistake to start what runs.
-pub(crate) fn begin(container: &Container, watch: Watch) -> Result<()> {
+pub(crate) fn begin(
+    container: &Container,
+    watch: Watch,
+    attached: Option<(Seat<'_>, &Manner)>,
+) -> Result<Option<Over>> {
     let lock = container.lock()?;
     let status = mend(container, &unwatched())?.status;
     if status == Status::Running {
-        return Ok(());
+        return Ok(None);
     }
     status.after(Move::Start, container.name())?;
     if status == Status::Restarting {
         // Its monitor waits; another one starts it now.
         drop(lock);
         end::ask(container, None, Some(Duration::ZERO))?;
-        return begin(container, watch);
+        return begin(container, watch, attached);
     }
     let (k, spare) = teller(watch)?;
     let life = Life { container: container.clone(), restarts: 0, lock: Some(lock), record: None };
-    monitor::start(life, k, Some(&spare)).map_err(|failure| failure.code(1).into())
+    let how = How { teller: Some(&spare), attached };
+    monitor::start(life, k, &how).map_err(|failure| failure.code(1).into())
 }
 
 /// # Errors
@@ -145,6 +246,6 @@ pub(super) fn restart(restart: &Restart, io: &mut Io<'_>) -> Result<u8> {
         let container = all.find(name)?;
         let patience = restart.time.map(|seconds| Duration::from_secs(seconds.into()));
         end::ask(&container, restart.signal.as_deref(), patience)?;
-        begin(&container, Watch::default())
+        begin(&container, Watch::default(), None).map(drop)
     }))
 }

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use ch00_process::failure::Failure;
 use ch00_process::record::Record;
 use ch04_images::run::signal_of;
+use ch05_volumes::volume::Store as Volumes;
 use clap::Args;
 use nix::sys::signal::Signal;
 
@@ -56,6 +57,9 @@ pub struct Rm {
     /// End it first, if it runs
     #[arg(long, short)]
     force: bool,
+    /// Its volumes without a name, too
+    #[arg(long, short)]
+    volumes: bool,
     /// The containers
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -208,7 +212,13 @@ pub(crate) fn code_of(container: &Container) -> u8 {
 /// What could not be done.
 pub(super) fn rm(rm: &Rm, io: &mut Io<'_>) -> Result<u8> {
     let all = Containers::open()?;
-    Ok(io.each(&rm.containers, |_, name| remove(&all.find(name)?, rm.force)))
+    Ok(io.each(&rm.containers, |_, name| {
+        let container = all.find(name)?;
+        let volumes = Volumes::open()?;
+        let its = if rm.volumes { volumes.anonymous_of(container.config.id())? } else { Vec::new() };
+        remove(&container, rm.force)?;
+        its.iter().try_for_each(|name| volumes.remove(name))
+    }))
 }
 
 /// Removes a container, and ends it first where that is asked for.

@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //! - [`begin`]: create, run, start, restart
-//! - [`end`]: stop, kill, wait, rm; [`exec`]
+//! - [`end`]: stop, kill, wait, rm
 //! - [`look`]: ps, logs, inspect, top
 //! - [`table`]: columns, `--format`, `--filter`
 
@@ -19,7 +19,6 @@ use crate::terminal::Seat;
 
 pub mod begin;
 pub mod end;
-pub mod exec;
 pub mod look;
 pub mod table;
 
@@ -41,14 +40,14 @@ pub enum Verb {
     Kill(end::Kill),
     /// Wait for the end of containers, and print their exit codes
     Wait(end::Wait),
-    /// Run a command in a container that runs
-    Exec(Box<exec::Exec>),
     /// Remove containers
     Rm(end::Rm),
     /// List containers
     Ps(look::Ps),
     /// What a container has said
     Logs(look::Logs),
+    /// Run a command in a container that runs
+    Exec(Box<begin::Exec>),
 }
 
 /// Where a verb speaks.
@@ -57,10 +56,10 @@ pub struct Io<'a> {
     pub out: &'a mut dyn Write,
     /// What is to be known besides.
     pub err: &'a mut dyn Write,
-    /// The same as they were given to this program, and its input: for who sits at a keyboard.
-    pub seat: Seat<'a>,
     /// The program's name, before what goes wrong.
     pub program: &'a str,
+    /// The three descriptors themselves, for who is attached.
+    pub seat: Seat<'a>,
 }
 
 impl Io<'_> {
@@ -102,8 +101,8 @@ pub fn run(verb: Verb, io: &mut Io<'_>) -> u8 {
         Verb::Stop(stop) => end::stop(&stop, io),
         Verb::Kill(kill) => end::kill(&kill, io),
         Verb::Wait(wait) => end::wait(&wait, io),
-        Verb::Exec(exec) => exec::run(*exec, io),
         Verb::Rm(rm) => end::rm(&rm, io),
+        Verb::Exec(exec) => begin::exec(*exec, io),
         Verb::Ps(ps) => look::ps(&ps, io).map(|()| 0).map_err(one),
         Verb::Logs(logs) => look::logs(&logs, io).map(|()| 0).map_err(one),
     };

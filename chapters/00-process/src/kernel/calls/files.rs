@@ -1,7 +1,7 @@
 //! Files, directories and nodes, by path while the host's are visible, by descriptor afterwards.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
 use nix::sys::stat::{Mode, SFlag, makedev, mknodat};
@@ -36,6 +36,67 @@ impl Call<'_> {
                 names(flags)
             )
         })
+    }
+
+    /// `openat2(dir, path, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)`: symlinks are followed, and `dir` is the root of all of
+    /// them: an absolute one begins there, `..` ends there. What /proc offers as links (a process's root, its open files)
+    /// leads nowhere. openat2(2), 5.6.
+    ///
+    /// # Errors
+    /// ENOENT, ENOTDIR as open; ENOENT also for a symlink to what isn't there. ELOOP: symlinks in a circle, or one of /proc.
+    /// EXDEV, EAGAIN: somebody renames on the way meanwhile.
+    pub fn resolve_in_root(self, dir: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd> {
+        let how = OpenHow::new()
+            .flags(flags | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        // EAGAIN: a rename somewhere made the kernel unsure of a `..`; it asks to be asked again.
+        let answer = (0..64).find_map(|_| match openat2(dir, path, how) {
+            Err(nix::errno::Errno::EAGAIN) => None,
+            other => Some(other),
+        });
+        self.number(answer.unwrap_or(Err(nix::errno::Errno::EAGAIN)), number, || {
+            format!(
+                "openat2({}, {path:?}, {{flags={}, resolve=RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}})",
+                super::fd(dir),
+                names(flags)
+            )
+        })
+    }
+
+    /// `fstat`: whether it is a directory. stat(2).
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn is_directory(self, file: BorrowedFd<'_>) -> Result<bool> {
+        let answer = nix::sys::stat::fstat(file)
+            .map(|seen| SFlag::from_bits_truncate(seen.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR);
+        self.done(
+            answer,
+            |is| if *is { "S_IFDIR" } else { "no directory" }.into(),
+            || format!("fstat({})", super::fd(file)),
+        )
+    }
+
+    /// `fstat`: which file it is, by its file system and its number in it. stat(2).
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn file_id(self, file: BorrowedFd<'_>) -> Result<(u64, u64)> {
+        let answer = nix::sys::stat::fstat(file).map(|seen| (seen.st_dev, seen.st_ino));
+        self.done(
+            answer,
+            |(device, number)| format!("device {device}, inode {number}"),
+            || format!("fstat({})", super::fd(file)),
+        )
+    }
+
+    /// `fstatfs`: the number of the file system that it is in. statfs(2) has the list.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn file_system(self, file: BorrowedFd<'_>) -> Result<i64> {
+        let answer = nix::sys::statfs::fstatfs(file).map(|seen| i64::from(seen.filesystem_type().0));
+        self.done(answer, |magic| format!("0x{magic:x}"), || format!("fstatfs({}).f_type", super::fd(file)))
     }
 
     /// Opens for writing, writes all at once, closes: for the files of /proc that are commands.
@@ -87,6 +148,19 @@ impl Call<'_> {
     pub fn symlinkat(self, target: &str, dir: BorrowedFd<'_>, path: &str) -> Result<()> {
         let answer = nix::unistd::symlinkat(target, dir, path);
         self.plain(answer, || format!("symlinkat({target:?}, {}, {path:?})", super::fd(dir)))
+    }
+
+    /// `readlinkat`: where a symlink leads, as it is written. readlink(2).
+    ///
+    /// # Errors
+    /// EINVAL: no symlink. ENOENT: not there.
+    pub fn readlinkat(self, dir: BorrowedFd<'_>, path: &str) -> Result<PathBuf> {
+        let answer = nix::fcntl::readlinkat(dir, path).map(PathBuf::from);
+        self.done(
+            answer,
+            |target| format!("{target:?}"),
+            || format!("readlinkat({}, {path:?})", super::fd(dir)),
+        )
     }
 
     /// `chdir`. chdir(2).

@@ -72,6 +72,18 @@ impl Call<'_> {
         self.plain(answer, || format!("rmdir({path:?})"))
     }
 
+    /// A folder with all that is in it: `openat`, `unlinkat` for each, no symlink followed; told as one. unlink(2).
+    ///
+    /// # Errors
+    /// EACCES, EPERM: something in it belongs to somebody else. That it is gone already is none.
+    pub fn remove_tree(self, path: &Path) -> Result<()> {
+        let answer = match std::fs::remove_dir_all(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            other => other.map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)),
+        };
+        self.plain(answer, || format!("unlinkat({path:?} and all below it, AT_REMOVEDIR)"))
+    }
+
     /// Reads a file of the kernel's, whole.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::process::PidfdFlags;
 
-use crate::kernel::{Call, Result, errno, raw};
+use crate::kernel::{Call, Result, errno};
 
 /// linux/sched.h; nix has no name for it yet.
 const CLONE_NEWTIME: CloneFlags = CloneFlags::from_bits_retain(0x80);
@@ -103,16 +103,6 @@ impl Call<'_> {
             Ok(rustix::fs::fcntl_get_seals(&program).is_ok_and(|seals| seals.contains(SealFlags::WRITE)))
         };
         self.done(look(), ToString::to_string, || "fstatvfs(\"/proc/self/exe\"), fcntl(F_GET_SEALS)".into())
-    }
-
-    /// `mount_setattr(MOUNT_ATTR_RDONLY)` for one mount that is attached nowhere. 5.12.
-    ///
-    /// # Errors
-    /// EINVAL: not the root of a mount. EPERM: no CAP_SYS_ADMIN.
-    pub fn mount_setattr_read_only(self, tree: BorrowedFd<'_>) -> Result<()> {
-        self.plain(raw::mount_setattr_read_only(tree), || {
-            format!("mount_setattr({}, \"\", AT_EMPTY_PATH, {{attr_set=MOUNT_ATTR_RDONLY}})", super::fd(tree))
-        })
     }
 
     /// A copy of a file that lies in memory and can't be changed any more: `memfd_create`, written, sealed.

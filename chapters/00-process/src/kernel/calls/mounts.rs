@@ -76,6 +76,17 @@ impl Call<'_> {
         self.plain(answer, || format!("mount(NULL, {path:?}, NULL, MS_REC|MS_SHARED, NULL)"))
     }
 
+    /// `mount(MS_BIND | MS_REC)`: `source` appears at `target` too. Both are paths, and symlinks in them are followed.
+    /// mount(2).
+    ///
+    /// # Errors
+    /// ENOENT: one of the paths. ENOTDIR: a directory onto a file, or the other way. EPERM: no CAP_SYS_ADMIN.
+    pub fn mount_bind(self, source: &Path, target: &Path) -> Result<()> {
+        let none: Option<&str> = None;
+        let answer = nix::mount::mount(Some(source), target, none, MsFlags::MS_BIND | MsFlags::MS_REC, none);
+        self.plain(answer, || format!("mount({source:?}, {target:?}, NULL, MS_BIND|MS_REC, NULL)"))
+    }
+
     /// `open_tree(OPEN_TREE_CLONE | AT_RECURSIVE)`: a copy of the tree of mounts at `path`, attached
     /// nowhere. 5.2.
     ///
@@ -86,6 +97,17 @@ impl Call<'_> {
             OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::AT_RECURSIVE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         self.number(open_tree(CWD, path, flags).map_err(errno), number, || {
             format!("open_tree(AT_FDCWD, {path:?}, OPEN_TREE_CLONE|AT_RECURSIVE)")
+        })
+    }
+
+    /// `open_tree(OPEN_TREE_CLONE)`: a copy of the one mount at `path`, without those below it. 5.2.
+    ///
+    /// # Errors
+    /// As [`Call::open_tree`]. EINVAL: mounts below it are locked, and would show what they hide.
+    pub fn open_tree_alone(self, path: &Path) -> Result<OwnedFd> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        self.number(open_tree(CWD, path, flags).map_err(errno), number, || {
+            format!("open_tree(AT_FDCWD, {path:?}, OPEN_TREE_CLONE)")
         })
     }
 
@@ -193,6 +215,34 @@ impl Call<'_> {
                 "mount_setattr({}, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {{attr_set=MOUNT_ATTR_IDMAP, propagation=MS_PRIVATE, userns_fd={}}})",
                 super::fd(tree),
                 super::fd(userns)
+            )
+        })
+    }
+
+    /// `mount_setattr(attr_set=MOUNT_ATTR_RDONLY)`: nothing is written through this mount, or with `recursive` through
+    /// any mount of the tree. 5.12.
+    ///
+    /// # Errors
+    /// EINVAL: not the root of a mount.
+    pub fn mount_setattr_read_only(self, tree: BorrowedFd<'_>, recursive: bool) -> Result<()> {
+        self.read_only(tree, recursive, true)
+    }
+
+    /// `mount_setattr(attr_clr=MOUNT_ATTR_RDONLY)`: this mount may be written through again. 5.12.
+    ///
+    /// # Errors
+    /// EPERM: the flag is locked by the user namespace above.
+    pub fn mount_setattr_writable(self, mount: BorrowedFd<'_>) -> Result<()> {
+        self.read_only(mount, false, false)
+    }
+
+    fn read_only(self, tree: BorrowedFd<'_>, recursive: bool, on: bool) -> Result<()> {
+        self.plain(raw::mount_setattr_read_only(tree, recursive, on), || {
+            let (how, which) =
+                (if recursive { "|AT_RECURSIVE" } else { "" }, if on { "attr_set" } else { "attr_clr" });
+            format!(
+                "mount_setattr({}, \"\", AT_EMPTY_PATH{how}, {{{which}=MOUNT_ATTR_RDONLY}})",
+                super::fd(tree)
             )
         })
     }

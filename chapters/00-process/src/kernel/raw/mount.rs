@@ -13,41 +13,39 @@ use nix::errno::Errno;
 /// EINVAL: the file system can't (`FS_ALLOW_IDMAP`), the user namespace has no map yet, or the mount is
 /// attached already. EPERM: not privileged over the file system.
 pub fn mount_setattr_idmap(tree: BorrowedFd<'_>, userns: BorrowedFd<'_>) -> Result<(), Errno> {
-    // SAFETY: mount_attr is a plain structure of integers; all zeroes is a valid value of it.
-    let mut attributes: libc::mount_attr = unsafe { zeroed() };
+    let mut attributes = nothing();
     attributes.attr_set = libc::MOUNT_ATTR_IDMAP;
     attributes.propagation = libc::MS_PRIVATE;
     attributes.userns_fd = userns.as_raw_fd() as u64;
-    // SAFETY: the path is a C string and `attributes` lives until the call returns; the kernel only reads.
-    let answer = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            tree.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
-            &raw const attributes,
-            size_of::<libc::mount_attr>(),
-        )
-    };
-    Errno::result(answer).map(drop)
+    set(tree, libc::AT_RECURSIVE, &attributes)
 }
 
-/// `mount_setattr(tree, "", AT_EMPTY_PATH, {attr_set = MOUNT_ATTR_RDONLY})`: through this mount nothing can be written. 5.12.
+/// `mount_setattr(tree, "", AT_EMPTY_PATH [| AT_RECURSIVE], {attr_set or attr_clr = MOUNT_ATTR_RDONLY})`: this mount,
+/// or it and every mount below it, can't be written through; or can again. 5.12.
 ///
 /// # Errors
-/// EINVAL: not the root of a mount. EPERM: not privileged over its mount namespace.
-pub fn mount_setattr_read_only(tree: BorrowedFd<'_>) -> Result<(), Errno> {
+/// EPERM: the flag is locked by the user namespace above. EINVAL: not the root of a mount.
+pub fn mount_setattr_read_only(tree: BorrowedFd<'_>, recursive: bool, on: bool) -> Result<(), Errno> {
+    let mut attributes = nothing();
+    let which = if on { &mut attributes.attr_set } else { &mut attributes.attr_clr };
+    *which = libc::MOUNT_ATTR_RDONLY;
+    set(tree, if recursive { libc::AT_RECURSIVE } else { 0 }, &attributes)
+}
+
+fn nothing() -> libc::mount_attr {
     // SAFETY: mount_attr is a plain structure of integers; all zeroes is a valid value of it.
-    let mut attributes: libc::mount_attr = unsafe { zeroed() };
-    attributes.attr_set = libc::MOUNT_ATTR_RDONLY;
+    unsafe { zeroed() }
+}
+
+fn set(tree: BorrowedFd<'_>, flags: i32, attributes: &libc::mount_attr) -> Result<(), Errno> {
     // SAFETY: the path is a C string and `attributes` lives until the call returns; the kernel only reads.
     let answer = unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
             tree.as_raw_fd(),
             c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
-            &raw const attributes,
+            libc::AT_EMPTY_PATH | flags,
+            std::ptr::from_ref(attributes),
             size_of::<libc::mount_attr>(),
         )
     };

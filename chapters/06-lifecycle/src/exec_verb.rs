@@ -1,15 +1,14 @@
 //! The verb `exec`: its words on the command line, and in which way the command is run.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use ch00_process::failure::Failure;
-use ch00_process::keyboard::{Watch, tell_end};
+use ch00_process::kernel::Kernel;
+use ch00_process::wait::Ended;
 use clap::Args;
 
-use super::Io;
 use crate::attach::{Manner, Over, wants_terminal};
 use crate::beside;
 use crate::containers::Containers;
@@ -17,15 +16,13 @@ use crate::exec::{Wish, launch};
 use crate::fleet;
 use crate::keys::Keys;
 use crate::own_program;
-use crate::terminal::write_all;
+use crate::terminal::{Seat, write_all};
 
 /// What the command line may say. Docker's words, and `--all`.
 #[derive(Debug, Args)]
 #[group(id = "execd")]
 #[allow(clippy::struct_excessive_bools)] // each is a flag
-pub struct Exec {
-    #[command(flatten)]
-    watch: Watch,
+pub struct Options {
     /// Keep standard input open
     #[arg(long, short)]
     pub interactive: bool,
@@ -68,9 +65,7 @@ pub struct Exec {
 ///
 /// # Errors
 /// There is no such container, it isn't running, or the step that failed.
-pub(super) fn run(options: Exec, io: &mut Io<'_>) -> Result<u8> {
-    let seat = io.seat;
-    let k = &options.watch.kernel(Box::new(File::from(seat.err.try_clone_to_owned()?)))?;
+pub fn run(options: Options, seat: Seat<'_>, k: &Kernel) -> Result<u8> {
     if options.privileged {
         let cause = "a command in a container has the rights of that container, and no more";
         return Err(Failure::said("--privileged", cause, "leave it out; --user 0 is root inside").into());
@@ -99,7 +94,8 @@ pub(super) fn run(options: Exec, io: &mut Io<'_>) -> Result<u8> {
     let (launch, master) = launch(&container, &wish)?;
     if !options.tty && !options.detach {
         // What the caller has is the command's own: nothing is in between.
-        return Ok(tell_end(io.program, launch.run(k), &mut io.err));
+        let Ended { code, .. } = launch.run(k)?;
+        return Ok(code);
     }
     let manner = Manner {
         input: options.interactive,

@@ -1,0 +1,95 @@
+//! `ch05-volumes`: a container, and what is plugged into it.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use ch00_process::failure::{ENGINE, Failure};
+use ch00_process::keyboard::{self, Watch};
+use ch00_process::wait::Ended;
+use ch01_chroot::as_root;
+use ch04_images::mapped::run as in_the_map;
+use ch05_volumes::mapped::{asked, is_needed};
+use ch05_volumes::run::{self, Options};
+use ch05_volumes::verb;
+use clap::{Parser, Subcommand};
+
+/// Chapter 05: the external drive. What outlives a container, and how it gets in
+#[derive(Parser)]
+#[command(name = "ch05-volumes", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run a command in a container of an image, with what is plugged in
+    Run {
+        /// Run as root, by sudo
+        #[arg(long)]
+        root: bool,
+        /// Mount by paths, before the root is switched, as engines did until 2021: to be attacked
+        #[arg(long, hide = true)]
+        by_path: bool,
+        #[command(flatten)]
+        watch: Watch,
+        #[command(flatten)]
+        options: Box<Options>,
+    },
+    /// What outlives containers: volumes
+    #[command(subcommand)]
+    Volume(verb::Verb),
+}
+
+fn main() -> ExitCode {
+    if let Some(done) = asked() {
+        return told(done.map(|()| 0));
+    }
+    let cli: Cli = match keyboard::command_line() {
+        Ok(cli) => cli,
+        Err(code) => return code.into(),
+    };
+    match cli.verb {
+        Verb::Run { root, by_path, watch, options } => {
+            keyboard::tell_end("ch05-volumes", start(root, by_path, watch, *options), &mut io::stderr())
+                .into()
+        }
+        Verb::Volume(verb) if is_needed() && verb::touches_files(&verb) => {
+            let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+            let k = Watch::default().kernel(Box::new(io::stderr()));
+            told(k.and_then(|k| in_the_map(words, &k)).map(|ended| ended.code).map_err(Into::into))
+        }
+        Verb::Volume(verb) => told(verb::run(verb).and_then(|(text, notes)| say(&text, &notes)).map(|()| 0)),
+    }
+}
+
+fn start(root: bool, by_path: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {
+    if root {
+        as_root::become_root()?;
+    }
+    let k = watch.kernel(Box::new(io::stderr()))?;
+    if by_path { run::run_by_path(options, &k) } else { run::run(options, &k) }
+}
+
+fn say(text: &str, notes: &[String]) -> Result<()> {
+    for note in notes {
+        let _ = writeln!(io::stderr(), "ch05-volumes: {note}");
+    }
+    match io::stdout().write_all(text.as_bytes()) {
+        // Whoever reads has had enough (`| head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+fn told(done: Result<u8>) -> ExitCode {
+    match done {
+        Ok(code) => code.into(),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "ch05-volumes: {error:#}");
+            error.downcast_ref::<Failure>().map_or(ENGINE, |failure| failure.code).into()
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Chapter 04's list of mechanisms, and one more.
+
+use ch00_process::kernel::{Kernel, Result};
+use ch00_process::launch::Launch;
+use ch00_process::mechanism::{Chain, Root};
+use ch00_process::wait::Ended;
+use ch02_namespaces::run::UserNamespace;
+use ch04_images::container::new_id;
+use ch04_images::own::failure;
+use ch04_images::run as below;
+use ch04_images::store::Store as Images;
+use ch04_images::store::image::Image;
+use ch04_images::workdir::WorkingDir;
+use clap::Args;
+use nix::unistd::geteuid;
+use serde::{Deserialize, Serialize};
+
+use crate::by_path::{self, ByPath};
+use crate::request::{self, Request};
+use crate::volume::Store;
+use crate::volume::seed::Seed;
+use crate::volumes::Volumes;
+
+/// What the command line may say: chapter 04's words, and what is plugged in.
+#[derive(Debug, Args)]
+#[group(id = "plugged")]
+pub struct Options {
+    /// What is mounted where
+    #[command(flatten)]
+    pub mounts: Mounts,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub below: below::Options,
+}
+
+/// What is mounted where.
+#[derive(Debug, Default, Clone, Args, Serialize, Deserialize)]
+pub struct Mounts {
+    /// Mount a path of the host (/SRC or ./SRC) or a volume (NAME) at DST; DST alone: a new volume
+    #[arg(long, short, value_name = "[SRC:]DST[:ro]")]
+    pub volume: Vec<String>,
+    /// The same, each part by its name: type=bind|volume|tmpfs,source=SRC,target=DST,readonly
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    pub mount: Vec<String>,
+    /// A file system in memory at DST
+    #[arg(long, value_name = "DST[:OPTIONS]")]
+    pub tmpfs: Vec<String>,
+}
+
+impl Mounts {
+    /// What is asked for, and the image's VOLUMEs besides.
+    ///
+    /// # Errors
+    /// One that makes no sense, or two for one target: in Docker's words.
+    pub fn requests(&self, image: &[String]) -> Result<Vec<Request>> {
+        request::all(&self.volume, &self.mount, &self.tmpfs, image)
+    }
+}
+
+/// Runs the command in a container of the image, with what is plugged in.
+///
+/// # Errors
+/// The step that failed.
+pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
+    launch(options, k)?.run(k)
+}
+
+/// The launch itself, not begun yet: a later chapter adds its own to the list.
+///
+/// # Errors
+/// What the options ask for makes no sense, or this user can't have it.
+// ANCHOR: launch
+pub fn launch(options: Options, k: &Kernel) -> Result<Launch<impl Chain + use<>, impl Root + use<>>> {
+    let Options { mounts, mut below } = options;
+    let volumes = volumes(&mounts, &mut below)?;
+    // Once more, after the volumes: the place where the command stands may be in one of them.
+    let workdir = if volumes.requests.is_empty() { None } else { workdir(&below)? };
+    Ok(below::launch(below, k)?.with(volumes).with(workdir.map(|path| WorkingDir { path })))
+}
+// ANCHOR_END: launch
+
+/// The same, mounted by paths before the root is switched: to be attacked.
+///
+/// # Errors
+/// The step that failed.
+pub fn run_by_path(options: Options, k: &Kernel) -> Result<Ended> {
+    let Options { mounts, mut below } = options;
+    let mut volumes = volumes(&mounts, &mut below)?;
+    let paths = by_path::paths(&volumes.store, &volumes.requests)?;
+    let rootfs = Images::open().map_err(failure)?.containers().join(&volumes.container);
+    volumes.elsewhere = true;
+    let launch = below::launch(below, k)?.with(volumes);
+    launch.map_root(|root| ByPath { root, rootfs, mounts: paths }).run(k)
+}
+
+/// What is asked for, looked at as far as it can be before anything is made.
+fn volumes(mounts: &Mounts, below: &mut below::Options) -> Result<Volumes> {
+    let image = image(below).map_err(failure)?;
+    let config = image.config.config().clone().unwrap_or_default();
+    let requests = mounts.requests(config.volumes().as_deref().unwrap_or_default())?;
+    let id = match &below.standing_in {
+        Some(container) => container.id.clone(),
+        None => below.id.clone().map_or_else(new_id, Ok).map_err(failure)?,
+    };
+    below.id = Some(id.clone());
+    let seed = Seed { image: image.digest().map_err(failure)?.to_string() };
+    let mut volumes = Volumes::new(Store::open().map_err(failure)?, requests, seed, id);
+    volumes.keeps = (below.standing_in.is_some() || below.name.is_some()) && !below.rm;
+    volumes.id_mapped = geteuid().is_root() && below.userns == Some(UserNamespace::Auto);
+    Ok(volumes)
+}
+
+fn image(below: &below::Options) -> anyhow::Result<Image> {
+    let images = Images::open()?;
+    match &below.standing_in {
+        Some(container) => images.image_of(&images.manifest_of(container)?),
+        None => images.image(&below.image),
+    }
+}
+
+fn workdir(below: &below::Options) -> Result<Option<String>> {
+    let config = image(below).map_err(failure)?.config.config().clone().unwrap_or_default();
+    below::workdir(below, &config).map_err(failure)
+}

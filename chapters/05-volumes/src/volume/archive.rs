@@ -1,0 +1,73 @@
+//! A volume as a tar, and back: the copy in the drawer.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use anyhow::{Context, Result, bail};
+use ch04_images::apply::Notes;
+use ch04_images::apply::name::Name;
+use ch04_images::apply::tree::Tree;
+use ch04_images::archive::entry::{Entry, Kind};
+use ch04_images::archive::reader::Reader;
+use ch04_images::pack::{As, pack};
+
+use super::Store;
+
+impl Store {
+    /// Packs a volume. Returns what no tar can hold (sockets).
+    ///
+    /// # Errors
+    /// There is none, a file can't be read, or the writer's.
+    pub fn export(&self, name: &str, out: impl Write) -> Result<Vec<Vec<u8>>> {
+        self.volume(name)?;
+        let data = File::open(self.data(name)).with_context(|| format!("volume {name}"))?;
+        pack(data.as_fd(), As::Tree, out).with_context(|| format!("volume {name}"))
+    }
+
+    /// Unpacks a tar into a volume with nothing in it, which is made where it isn't there. All of it, or nothing.
+    ///
+    /// # Errors
+    /// The volume is in use or has something in it, or the archive is damaged or hostile.
+    pub fn import(&self, name: &str, tar: impl Read) -> Result<Notes> {
+        let is_new = self.read(name)?.is_none();
+        self.create(Some(name), BTreeMap::new())?;
+        let Some(lock) = self.lock_alone(name)? else { return Err(self.in_use(name)) };
+        if fs::read_dir(self.data(name))?.next().is_some() {
+            bail!("volume {name} has something in it, and nothing is written over; import into a new one");
+        }
+        let filled = self.filled(name, |root| unpack(tar, root));
+        if filled.is_err() && is_new {
+            drop(lock);
+            let _ = self.remove(name);
+        }
+        filled.with_context(|| format!("volume {name}: nothing was imported"))
+    }
+}
+
+/// A tar as files beneath `root`. A volume is no layer: a name that begins with `.wh.` is a name like any other.
+///
+/// # Errors
+/// The archive is damaged, or wants to write outside; the disk is full.
+pub fn unpack(tar: impl Read, root: OwnedFd) -> Result<Notes> {
+    let mut reader = Reader::new(tar);
+    let mut tree = Tree::new(root);
+    while let Some(entry) = reader.next_entry()? {
+        one(&mut reader, &mut tree, &entry)
+            .with_context(|| format!("entry {:?}", String::from_utf8_lossy(&entry.path)))?;
+    }
+    tree.finish()
+}
+
+fn one(reader: &mut Reader<impl Read>, tree: &mut Tree, entry: &Entry) -> Result<()> {
+    let name = Name::of(&entry.path)?;
+    match entry.kind {
+        Kind::Directory => tree.directory(&name, entry),
+        Kind::File => tree.file(&name, entry, |buffer| reader.read_content(buffer)),
+        Kind::HardLink => tree.hard_link(&name, &Name::of(&entry.link)?),
+        Kind::Symlink => tree.symlink(&name, entry),
+        Kind::CharDevice(0, 0) => bail!("a device 0:0: for overlayfs that is a deleted file"),
+        Kind::CharDevice(..) | Kind::BlockDevice(..) | Kind::Fifo => tree.node(&name, entry),
+    }
+}

@@ -1,0 +1,207 @@
+//! What is kept of volumes: filled once, held while used, gone when they should go.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use checks::drive::within;
+use checks::finding::Finding;
+use checks::mould::IMAGE;
+use checks::stage::{Stage, folder};
+
+use crate::desk::{Desk, ended, equal, says};
+
+const FILL: &str = "mkdir -p /var/lib/db/inner && echo first > /var/lib/db/file && ln /var/lib/db/file /var/lib/db/inner/same && ln -s file /var/lib/db/link && chmod 4711 /var/lib/db/file && chmod 750 /var/lib/db";
+const LOOK: &str = "stat -c '%a %u:%g' /var/lib/db; stat -c '%a %h' /var/lib/db/file; readlink /var/lib/db/link; cat /var/lib/db/inner/same";
+
+pub(crate) fn seeded(stage: &Stage) -> Result<(), Finding> {
+    let desk = Desk::new(stage)?;
+    // With one id only root exists inside.
+    let owner = if desk.sh(&[], "chown 7:8 /tmp/. 2>/dev/null")?.code == 0 { "7:8" } else { "0:0" };
+    let image = desk.image(&format!("{FILL} && chown {owner} /var/lib/db"), &[])?;
+    let name = desk.volume("data");
+    let data = format!("{name}:/var/lib/db");
+    let wanted = format!("750 {owner}\n4711 2\nfile\nfirst\n");
+    let mounted = format!("grep -q {name} /proc/self/mountinfo || echo not mounted");
+    says(
+        &desk.sh_in(&image, &["-v", &data], &format!("{mounted}; {LOOK}; echo second > /var/lib/db/file"))?,
+        &wanted,
+    )?;
+    // Once: what is in it counts from then on. And an image's file that is newer doesn't.
+    says(&desk.sh_in(&image, &["-v", &data], "cat /var/lib/db/inner/same")?, "second\n")?;
+    let empty = format!("{}:/var/lib/db:nocopy", desk.volume("empty"));
+    says(&desk.sh_in(&image, &["-v", &empty], "ls -A /var/lib/db | wc -l")?, "0\n")
+}
+
+pub(crate) fn race(stage: &Stage) -> Result<(), Finding> {
+    let desk = Desk::new(stage)?;
+    let image = desk.image(FILL, &[])?;
+    let data = format!("{}:/var/lib/db", desk.volume("data"));
+    let start = || {
+        let mut command = desk.command(
+            &["-v", &data],
+            &image,
+            &["sh", "-c", "cat /var/lib/db/inner/same; echo $$ > /var/lib/db/mine"],
+        )?;
+        Ok::<_, Finding>(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
+    };
+    let children = (0..8).map(|_| start()).collect::<Result<Vec<_>, _>>()?;
+    for child in children {
+        let output = child.wait_with_output()?;
+        let saw = [output.stdout, output.stderr].concat();
+        equal(&String::from_utf8_lossy(&saw), "first\n")?;
+    }
+    says(
+        &desk.sh_in(&image, &["-v", &data], "ls /var/lib/db | sort | tr '\\n' ' '")?,
+        "file inner link mine ",
+    )
+}
+
+pub(crate) fn nameless(stage: &Stage) -> Result<(), Finding> {
+    let desk = Desk::new(stage)?;
+    let image = desk.image("mkdir -p /declared && echo x > /declared/file", &["VOLUME [\"/declared\"]"])?;
+    let look = "cat /declared/file; grep -o 'volumes/[0-9a-f]*/data' /proc/self/mountinfo | cut -d / -f 2";
+    let ended = desk.sh_in(&image, &["-v", "/asked"], look)?;
+    let names: Vec<String> = ended.stdout.lines().skip(1).map(Into::into).collect();
+    let all = desk.all()?;
+    let left: Vec<&String> = names.iter().filter(|name| all.contains(name)).collect();
+    let saw = format!("{:?}, {} volumes, {} left", ended.stdout.lines().next(), names.len(), left.len());
+    equal(&saw, "Some(\"x\"), 2 volumes, 0 left")?;
+    // A container that is kept keeps its own.
+    let name = format!("kept-{}", desk.unique());
+    let kept = desk.sh_in(&image, &["--name", &name], look)?;
+    let volume = kept.stdout.lines().nth(1).unwrap_or_default().to_string();
+    let stays = desk.all()?.contains(&volume);
+    let refused = desk.tell(&["volume", "rm", &volume])?.code;
+    discard(&name)?;
+    let removed = desk.tell(&["volume", "rm", &volume])?.code;
+    equal(&format!("stays: {stays}, {refused}, {removed}"), "stays: true, 125, 0")
+}
+
+fn discard(name: &str) -> Result<(), Finding> {
+    let mut command = std::process::Command::new(checks::stage::program("ch04-images")?);
+    command.args(["discard", name]).env_clear().env("PATH", checks::stage::PATH);
+    command.env("BOXROOM_RUN", folder()?.join("run")).env("BOXROOM_ROOT", folder()?.join("root"));
+    equal(&ended(&mut command)?.stderr, "")
+}
+
+pub(crate) fn in_use(stage: &Stage) -> Result<(), Finding> {
+    let desk = Desk::new(stage)?;
+    let name = desk.volume("data");
+    let data = format!("{name}:/data");
+    let mut command = desk.command(&["-v", &data], IMAGE, &["sh", "-c", "echo ready; read go"])?;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut out = child.stdout.take().ok_or_else(|| anyhow::anyhow!("no output"))?;
+    std::io::Read::read_exact(&mut out, &mut [0; 6])?;
+    let during = desk.tell(&["volume", "rm", &name])?;
+    let dangling = desk.tell(&["volume", "ls", "-q", "--filter", "dangling=true"])?.stdout.contains(&name);
+    drop(child.stdin.take());
+    child.wait()?;
+    let after = desk.tell(&["volume", "rm", &name])?;
+    let words = during.stderr.contains(&format!("remove {name}: volume is in use - ["));
+    let saw = format!("{} {words} {dangling} {} {}", during.code, after.code, desk.all()?.contains(&name));
+    equal(&saw, "125 true false 0 false")
+}
+
+/// Who is killed leaves a note of what has to go, and the way that cleans it is the launch's own.
+pub(crate) fn killed(stage: &Stage) -> Result<(), Finding> {
+    let desk = Desk::new(stage)?;
+    let run = desk.make("run")?;
+    let mut command = desk.command(&["-v", "/nameless"], IMAGE, &["sh", "-c", "echo ready; sleep 60"])?;
+    command.env("BOXROOM_RUN", &run).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut engine = command.spawn()?;
+    let mut out = engine.stdout.take().ok_or_else(|| anyhow::anyhow!("no output"))?;
+    std::io::Read::read_exact(&mut out, &mut [0; 6])?;
+    let named = left(&run)?;
+    engine.kill()?;
+    engine.wait()?;
+    within(Duration::from_secs(2), || std::io::Read::read(&mut out, &mut [0; 1]).is_ok_and(|read| read == 0));
+    let there = named.iter().filter(|folder| folder.is_dir()).count();
+    let mut clean = std::process::Command::new(checks::stage::program("workshop")?);
+    clean.arg("clean").env_clear().env("PATH", checks::stage::PATH).env("HOME", "/");
+    clean.env("BOXROOM_RUN", &run).env("BOXROOM_ROOT", folder()?.join("root"));
+    let cleaned = ended(&mut clean)?;
+    let after = named.iter().filter(|folder| folder.is_dir()).count();
+    let saw = format!("{} noted, {there} there, {} cleaned, {after} left", named.len(), cleaned.code);
+    equal(&saw, "1 noted, 1 there, 0 cleaned, 0 left")
+}
+
+/// The folders of volumes that the records name.
+fn left(run: &str) -> Result<Vec<PathBuf>, Finding> {
+    let mut named = Vec::new();
+    for entry in fs::read_dir(PathBuf::from(run).join("records"))? {
+        let text = fs::read_to_string(entry?.path())?;
+        let record: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        if record["kind"] == "05-volumes" {
+            named.extend(record["what"].as_str().map(PathBuf::from));
+        }
+    }
+    Ok(named)
+}
+
+pub(crate) fn archived(stage: &Stage) -> Result<(), Finding> {
+    let desk = Desk::new(stage)?;
+    let (one, two) = (desk.volume("one"), desk.volume("two"));
+    let script = "umask 0; mkdir /d/sub; echo x > /d/sub/file; ln /d/sub/file /d/same; ln -s sub/file /d/link; echo y > /d/.wh.odd; chmod 4751 /d/same; mkfifo /d/pipe";
+    says(&desk.sh(&["-v", &format!("{one}:/d")], script)?, "")?;
+    let (tar, again) = (desk.path("one.tar"), desk.path("two.tar"));
+    says(&desk.tell(&["volume", "export", "--output", &tar, &one])?, "")?;
+    says(&desk.tell(&["volume", "import", &two, &tar])?, &format!("{two}\n"))?;
+    says(&desk.tell(&["volume", "export", "--output", &again, &two])?, "")?;
+    equal(&format!("equal: {}", fs::read(&tar)? == fs::read(&again)?), "equal: true")?;
+    let look = "stat -c '%a %h' /d/sub/file; readlink /d/link; cat /d/.wh.odd; test -p /d/pipe && echo pipe";
+    says(&desk.sh(&["-v", &format!("{two}:/d")], look)?, "4751 2\nsub/file\ny\npipe\n")?;
+    // Nothing is written over.
+    equal(&desk.tell(&["volume", "import", &two, &tar])?.code.to_string(), "125")
+}
+
+pub(crate) fn hostile(stage: &Stage) -> Result<(), Finding> {
+    let desk = Desk::new(stage)?;
+    let canary = desk.make("canary")?;
+    desk.make("tree/folder")?;
+    fs::write(desk.path("tree/folder/file"), "x")?;
+    let tar = |name: &str, words: &[&str]| {
+        let path = desk.path(name);
+        let done = std::process::Command::new("tar")
+            .args(["-cPf", &path, "-C", &desk.path("tree")])
+            .args(words)
+            .status()?;
+        if done.success() { Ok(path) } else { Err(Finding::from(anyhow::anyhow!("tar: {done}"))) }
+    };
+    let dots = tar("dots.tar", &["--transform", "s,^folder,../../../../out,", "folder"])?;
+    // A symlink first, then a file beneath it.
+    let bridge = tar("bridge.tar", &["folder/file"])?;
+    std::os::unix::fs::symlink(&canary, desk.path("tree/bridge"))?;
+    let link = tar("link.tar", &["bridge"])?;
+    fs::rename(desk.path("tree/folder"), desk.path("tree/was"))?;
+    fs::remove_file(desk.path("tree/bridge"))?;
+    fs::rename(desk.path("tree/was"), desk.path("tree/bridge"))?;
+    let beneath = tar("beneath.tar", &["bridge/file"])?;
+    let joined = desk.path("joined.tar");
+    std::process::Command::new("tar").args(["-Af", &link, &beneath]).status()?;
+    fs::rename(&link, &joined)?;
+    let cut = desk.path("cut.tar");
+    fs::write(&cut, &fs::read(&bridge)?[..700])?;
+    for (n, tar) in [dots, joined, cut].iter().enumerate() {
+        let name = desk.volume(&format!("hostile{n}"));
+        let ended = desk.tell(&["volume", "import", &name, tar])?;
+        let hit = fs::read_dir(&canary)?.count();
+        equal(
+            &format!("{n}: {} {hit} {}", ended.code, desk.all()?.contains(&name)),
+            &format!("{n}: 125 0 false"),
+        )?;
+    }
+    Ok(())
+}
+
+pub(crate) fn id_mapped(stage: &Stage) -> Result<(), Finding> {
+    let desk = Desk::new(stage)?;
+    let name = desk.volume("data");
+    let data = format!("{name}:/data");
+    let look = "stat -c %u:%g /data; echo x > /data/file; stat -c %u:%g /data/file";
+    says(&desk.sh(&["--userns", "auto", "-v", &data], look)?, "0:0\n0:0\n")?;
+    let seen = fs::metadata(folder()?.join("root/volumes").join(&name).join("data/file"))?;
+    equal(&format!("{}:{}", seen.uid(), seen.gid()), "0:0")
+}
