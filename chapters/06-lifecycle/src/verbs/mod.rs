@@ -5,6 +5,7 @@
 //! - [`begin`]: create, run, start, restart
 //! - [`end`]: stop, kill, wait, rm
 //! - [`look`]: ps, logs, inspect, top
+//! - [`attach`], [`volume`]
 //! - [`table`]: columns, `--format`, `--filter`
 
 use std::io::Write;
@@ -17,10 +18,12 @@ use clap::Subcommand;
 
 use crate::terminal::Seat;
 
+pub mod attach;
 pub mod begin;
 pub mod end;
 pub mod look;
 pub mod table;
+pub mod volume;
 
 /// The verbs of a container's life.
 #[derive(Debug, Subcommand)]
@@ -48,6 +51,11 @@ pub enum Verb {
     Logs(look::Logs),
     /// Run a command in a container that runs
     Exec(Box<begin::Exec>),
+    /// Sit down at the keyboard of a container that runs
+    Attach(attach::Attach),
+    /// What outlives containers: volumes
+    #[command(subcommand)]
+    Volume(volume::Volume),
 }
 
 /// Where a verb speaks.
@@ -103,6 +111,8 @@ pub fn run(verb: Verb, io: &mut Io<'_>) -> u8 {
         Verb::Wait(wait) => end::wait(&wait, io),
         Verb::Rm(rm) => end::rm(&rm, io),
         Verb::Exec(exec) => begin::exec(*exec, io),
+        Verb::Attach(attach) => attach::attach(attach, io),
+        Verb::Volume(volume) => volume::volume(volume, io),
         Verb::Ps(ps) => look::ps(&ps, io).map(|()| 0).map_err(one),
         Verb::Logs(logs) => look::logs(&logs, io).map(|()| 0).map_err(one),
     };
