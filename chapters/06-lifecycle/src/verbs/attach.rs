@@ -8,10 +8,10 @@ use clap::Args;
 
 use super::Io;
 use super::begin::told;
-use crate::attach::{self, Manner, wants_terminal};
+use crate::attach::{self, Manner, Over, wants_terminal};
 use crate::containers::{Container, Containers};
 use crate::keys::Keys;
-use crate::state::Move;
+use crate::state::{Move, State, Status};
 
 /// `attach`
 #[derive(Debug, Args)]
@@ -44,7 +44,15 @@ pub(super) fn attach(attach: Attach, io: &mut Io<'_>) -> Result<u8> {
     };
     let socket = reach(&container)?;
     wants_terminal(io.seat, manner.input, container.config.tty)?;
-    told(attach::stay(&socket, io.seat, &manner)?, container.name(), io)
+    let over = match attach::stay(&socket, io.seat, &manner)? {
+        // Too slow to be told; what is on disk says it.
+        Over::Lost => match container.state() {
+            State { status: Status::Stopped, code, .. } => Over::Ended(code),
+            _ => Over::Lost,
+        },
+        other => other,
+    };
+    told(over, container.name(), io)
 }
 
 /// The socket of its monitor, where it runs.
