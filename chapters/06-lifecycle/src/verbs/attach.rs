@@ -47,7 +47,14 @@ pub(super) fn attach(attach: Attach, io: &mut Io<'_>) -> Result<u8> {
     let over = match attach::stay(&socket, io.seat, &manner)? {
         // Too slow to be told; what is on disk says it.
         Over::Lost => match container.state() {
-            State { status: Status::Stopped, code, .. } => Over::Ended(code),
+            State { status: Status::Stopped, code, .. } => {
+                let name = container.name();
+                let _ = writeln!(
+                    io.err,
+                    "(it ended before all was shown here: boxroom logs {name} has the rest)"
+                );
+                Over::Ended(code)
+            }
             _ => Over::Lost,
         },
         other => other,
