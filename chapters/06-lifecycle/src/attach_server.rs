@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use ch00_process::kernel::Kernel;
 use nix::errno::Errno;
@@ -199,14 +200,17 @@ impl AttachServer {
         Ok(())
     }
 
-    /// Tells everybody how it ended and lets them go. Who must have all is waited for.
+    /// Tells everybody how it ended and lets them go. Who must have all is waited for; nobody else for long.
     pub fn end(mut self, code: u8) {
+        let enough = Instant::now() + Duration::from_millis(200);
         for client in self.clients.iter_mut().flatten().filter(|client| client.here) {
             let patient = |message: Message<'_>| loop {
+                let left = enough.saturating_duration_since(Instant::now());
                 match message.send(client.socket.as_fd(), MsgFlags::MSG_DONTWAIT) {
-                    Err(Errno::EAGAIN) if client.waits => {
-                        let mut watched = [PollFd::new(client.socket.as_fd(), PollFlags::POLLOUT)];
-                        let _ = poll(&mut watched, PollTimeout::NONE);
+                    Err(Errno::EAGAIN) if client.waits || !left.is_zero() => {
+                        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+                        let patience = if client.waits { PollTimeout::NONE } else { left };
+                        let _ = poll(&mut [PollFd::new(client.socket.as_fd(), PollFlags::POLLOUT)], patience);
                     }
                     other => break other,
                 }
@@ -354,3 +358,6 @@ impl AttachServer {
 pub(crate) fn short_name(folder: &fs::File) -> nix::Result<UnixAddr> {
     UnixAddr::new(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()).as_str())
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@
 //! Into one that runs:
 //! - [`join`]: the second road; [`stand`]: a place in it; [`own_program`]: what must not be written from inside
 //! - [`exec`], [`exec_verb`]: a command more; [`beside`]: one that goes on without us; [`silence`]; [`fleet`]: in many at once
+//! - [`plug`]: a volume more
 //!
 //! At its keyboard:
 //! - [`pty`]: a terminal for the command; [`terminal`]: the caller's own
@@ -42,6 +43,7 @@ pub mod mend;
 pub mod monitor;
 pub mod name;
 pub mod own_program;
+pub mod plug;
 pub mod process;
 pub mod pty;
 pub mod silence;

@@ -6,6 +6,7 @@
 //! - [`end`]: stop, kill, wait, rm
 //! - [`change`]: pause, unpause, rename
 //! - [`look`]: ps, logs; [`inspect`]; [`top`]; [`stats`]; [`system`]
+//! - [`attach`], [`volume`]
 //! - [`table`]: columns, `--format`, `--filter`
 
 use std::io::Write;
@@ -18,6 +19,7 @@ use clap::Subcommand;
 
 use crate::terminal::Seat;
 
+pub mod attach;
 pub mod begin;
 pub mod change;
 pub mod end;
@@ -27,6 +29,7 @@ pub mod stats;
 pub mod system;
 pub mod table;
 pub mod top;
+pub mod volume;
 
 /// The verbs of a container's life.
 #[derive(Debug, Subcommand)]
@@ -69,6 +72,11 @@ pub enum Verb {
     Logs(look::Logs),
     /// Run a command in a container that runs
     Exec(Box<begin::Exec>),
+    /// Sit down at the keyboard of a container that runs
+    Attach(attach::Attach),
+    /// What outlives containers: volumes
+    #[command(subcommand)]
+    Volume(volume::Volume),
 }
 
 /// Where a verb speaks.
@@ -131,6 +139,8 @@ pub fn run(verb: Verb, io: &mut Io<'_>) -> u8 {
         Verb::Stats(stats) => stats::stats(&stats, io).map(|()| 0).map_err(one),
         Verb::System(system) => system::system(&system, io).map(|()| 0).map_err(one),
         Verb::Exec(exec) => begin::exec(*exec, io),
+        Verb::Attach(attach) => attach::attach(attach, io),
+        Verb::Volume(volume) => volume::volume(volume, io),
         Verb::Ps(ps) => look::ps(&ps, io).map(|()| 0).map_err(one),
         Verb::Logs(logs) => look::logs(&logs, io).map(|()| 0).map_err(one),
     };
