@@ -1,95 +1,83 @@
-//! `boxroom`: the engine, a thin command line over the chapters. It adds no mechanism of its own, and has the
-//! verbs of the chapters that are there.
+//! `boxroom`: the engine, a thin command line over the chapters. It adds no mechanism of its own, and has the verbs of the
+//! chapters that are there, by the names that Docker has for them.
+//!
+//! # Layout
+//! - [`images`]: images in and out, by name (chapter 04)
+//! - [`files`]: what a container has changed: diff, commit, export, cp (chapter 04)
+//! - [`lessons`]: the pictures: base, gym, tree (chapters 00, 01, 03)
+//! - [`papers`]: shell completions and man pages, made of the command line itself
+//!
+//! All that is about a container's life is chapter 06's ([`ch06_lifecycle::verbs`]), volumes with it.
 
-use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use ch00_process::failure::{ENGINE, Failure};
-use ch00_process::gym;
-use ch00_process::keyboard::{self, Watch};
-use ch00_process::wait::Ended;
-use ch01_chroot::{as_root, base};
-use ch03_cgroups::run::{self, Options};
-use ch03_cgroups::stats::{self, Show};
-use ch03_cgroups::tree;
+use ch00_process::keyboard;
+use ch05_volumes::mapped;
+use ch06_lifecycle::terminal::Seat;
+use ch06_lifecycle::verbs::{self, Io};
 use clap::{Parser, Subcommand};
+
+mod files;
+mod images;
+mod lessons;
+mod papers;
 
 /// A small container engine: the sum of the chapters
 #[derive(Parser)]
 #[command(name = "boxroom", version)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Verb,
 }
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Run a command in a container, within limits (chapters 02 and 03)
-    Run {
-        /// Run as root, by sudo
-        #[arg(long)]
-        root: bool,
-        #[command(flatten)]
-        watch: Watch,
-        #[command(flatten)]
-        options: Box<Options>,
-    },
-    /// Make the base root file system from this machine (chapter 01)
-    Base {
-        /// Where; it must not be there yet, or be such a base
-        dir: PathBuf,
-    },
-    /// Draw the processes of this machine by the rooms that they are in (chapter 00)
-    Gym,
-    /// What the containers use, every second or once (chapter 03)
-    Stats {
-        /// Once; the processor's column is seconds then
-        #[arg(long)]
-        no_stream: bool,
-        /// One JSON object for each, on a line
-        #[arg(long)]
-        json: bool,
-        /// Only these, by the names of their groups
-        names: Vec<String>,
-    },
-    /// Draw the control groups of this machine, ours marked (chapter 03)
-    Tree,
+    #[command(flatten)]
+    Life(verbs::Verb),
+    #[command(flatten)]
+    Images(images::Verb),
+    #[command(flatten)]
+    Files(files::Verb),
+    #[command(flatten)]
+    Lessons(lessons::Verb),
+    #[command(flatten)]
+    Papers(papers::Verb),
 }
 
 fn main() -> ExitCode {
+    let program = "boxroom";
+    if let Some(done) = mapped::asked() {
+        let told = done.map_err(|error| writeln!(std::io::stderr(), "{program}: {error:#}"));
+        return u8::from(told.is_err()).into();
+    }
     let cli: Cli = match keyboard::command_line() {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
+    let (input, out, err) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let seat = Seat { input: input.as_fd(), out: out.as_fd(), err: err.as_fd() };
+    let mut io = Io { out: &mut &out, err: &mut &err, program, seat };
     let done = match cli.verb {
-        Verb::Run { root, watch, options } => {
-            let ended = start(root, watch, *options);
-            return keyboard::tell_end("boxroom", ended, &mut std::io::stderr()).into();
-        }
-        Verb::Base { dir } => base::make(&dir).map(|made| {
-            let _ = writeln!(std::io::stdout(), "{made}");
-        }),
-        Verb::Gym => gym::draw(&mut std::io::stdout().lock()),
-        Verb::Stats { no_stream, json, names } => stats::run(
-            &mut std::io::stdout().lock(),
-            &Show { names, once: no_stream, json, terminal: std::io::stdout().is_terminal() },
-        ),
-        Verb::Tree => tree::draw(&mut std::io::stdout().lock()).map_err(Into::into),
+        Verb::Life(verb) => return verbs::run(verb, &mut io).into(),
+        Verb::Images(verb) => images::run(verb, &mut io),
+        Verb::Files(verb) => files::run(verb, &mut io),
+        Verb::Lessons(verb) => lessons::run(verb, &mut io),
+        Verb::Papers(verb) => papers::run(&verb, &mut io),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code.into(),
+        // A reader who has seen enough: `images | head`.
+        Err(error) if is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "boxroom: {error:#}");
-            ENGINE.into()
+            io.fail(&error);
+            ExitCode::FAILURE
         }
     }
 }
 
-fn start(root: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {
-    if root {
-        as_root::become_root()?;
-    }
-    let k = watch.kernel(Box::new(std::io::stderr()))?;
-    run::run(options, &k)
+fn is_closed(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::BrokenPipe)
 }
