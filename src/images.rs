@@ -1,50 +1,39 @@
-//! Images by the names that Docker has for it: import, load, save, images, tag, rmi, history, image.
+//! Images, and what a container has changed, by the names that Docker has for the verbs: each is one of chapter 04's.
 
+use std::fs::File;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use ch04_images::import::{self, About};
+use ch00_process::keyboard::Watch;
+use ch04_images::ends::Ends;
 use ch04_images::reference::Reference;
-use ch04_images::save::{self, Form};
-use ch04_images::store::Store;
-use ch04_images::{load, mapped, show};
+use ch04_images::save::Form;
+use ch04_images::verbs::{self, Words};
 use ch06_lifecycle::verbs::Io;
 use clap::{Args, Subcommand};
 
-use crate::files::{in_the_map, sockets, to};
-
+/// What can be done with images, and with what containers have changed.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// An image of one layer, from a tar (plain, gzip, zstd, xz), a directory, or - for standard input
+    /// An image from a root file system: a tar (plain, gzip, zstd, xz), a directory, or - for standard input
     Import {
         /// The tar or directory
         source: PathBuf,
         /// What the image is called
         name: Reference,
         #[command(flatten)]
-        words: Words,
+        about: Words,
     },
-    /// Images from an archive (OCI, or docker save's) or a layout's folder
+    /// Images from an archive: an OCI one, or docker save's
     Load {
-        /// The archive or folder; - for standard input
+        /// The archive, or a layout's folder; - for standard input
         #[arg(long, short, value_name = "FILE", default_value = "-")]
         input: PathBuf,
-        /// What the image is called, where there is one
-        name: Option<Reference>,
     },
     /// Images as one archive
-    Save {
-        /// Where to; - for standard output
-        #[arg(long, short, value_name = "FILE", default_value = "-")]
-        output: PathBuf,
-        /// Its form
-        #[arg(long, value_enum, default_value = "oci")]
-        format: Form,
-        /// The images
-        #[arg(required = true, value_name = "IMAGE")]
-        images: Vec<String>,
-    },
-    /// The images that there are
+    Save(Save),
+    /// The images of the store
     Images {
         /// Their digests alone
         #[arg(long, short)]
@@ -60,7 +49,7 @@ pub(crate) enum Verb {
     /// Take away a name, or by its digest an image with all its names
     Rmi {
         /// Names or digests
-        #[arg(required = true, value_name = "IMAGE")]
+        #[arg(required = true)]
         images: Vec<String>,
     },
     /// What was done for each layer of an image
@@ -71,10 +60,45 @@ pub(crate) enum Verb {
     /// More about images
     #[command(subcommand)]
     Image(Image),
+    /// What a container has changed: A added, C changed, D deleted
+    Diff {
+        /// The container
+        container: String,
+    },
+    /// An image from what a container has changed
+    Commit {
+        /// The container
+        container: String,
+        /// What the image is called
+        name: Option<Reference>,
+        #[command(flatten)]
+        about: Words,
+    },
+    /// A container's whole tree as a tar
+    Export {
+        /// Where to; - for standard output
+        #[arg(long, short, value_name = "FILE", default_value = "-")]
+        output: PathBuf,
+        /// The container
+        container: String,
+    },
+    /// Copy between host and container: CONTAINER:PATH HOSTPATH, or the other way
+    Cp {
+        /// From
+        from: String,
+        /// To
+        to: String,
+    },
 }
 
+/// `image`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Image {
+    /// Draw the stack of an image
+    Layers {
+        /// The image
+        image: String,
+    },
     /// All that is known about an image, as JSON
     Inspect {
         /// Only this: {{.Config.Cmd}}, {{json .Config}}
@@ -83,86 +107,58 @@ pub(crate) enum Image {
         /// The image
         image: String,
     },
-    /// Draw the stack of an image
-    Layers {
-        /// The image
-        image: String,
-    },
-    /// Remove blobs and unpacked layers that no image and no container needs
+    /// Remove what no image and no container needs
     Prune,
 }
 
-/// What is said of an image that is made.
+/// The words of `save`.
 #[derive(Debug, Args)]
-pub(crate) struct Words {
-    /// How it is run, in the Dockerfile's words: 'CMD ["sh"]', 'ENV KEY=VALUE', 'USER app', 'WORKDIR /srv', ...
-    #[arg(long, short, value_name = "WORDS")]
-    change: Vec<String>,
-    /// For the history
-    #[arg(long, short, value_name = "TEXT")]
-    message: Option<String>,
-    /// Who made it
-    #[arg(long, short, value_name = "NAME")]
-    author: Option<String>,
+pub(crate) struct Save {
+    /// Where to; - for standard output
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// Its form
+    #[arg(long, value_enum, default_value = "oci")]
+    format: Form,
+    /// The images
+    #[arg(required = true)]
+    images: Vec<String>,
 }
 
-impl Words {
-    pub(crate) fn about(&self) -> About<'_> {
-        About { changes: &self.change, message: self.message.as_deref(), author: self.author.as_deref() }
-    }
-}
-
+/// Does it.
+///
+/// # Errors
+/// As chapter 04 says.
 pub(crate) fn run(verb: Verb, io: &mut Io<'_>) -> Result<u8> {
-    let is_folder = matches!(&verb, Verb::Import { source, .. } if source.is_dir());
-    if mapped::is_needed() && (is_folder || matches!(verb, Verb::Image(Image::Prune))) {
-        return in_the_map();
-    }
-    let store = Store::open()?;
+    perform(of_the_chapter(verb), io)
+}
+
+/// One of chapter 04's verbs.
+pub(crate) fn perform(verb: verbs::Verb, io: &mut Io<'_>) -> Result<u8> {
+    let mut notes = File::from(io.seat.err.try_clone_to_owned()?);
+    let (out_is_terminal, notes_is_terminal) = (io.seat.out.is_terminal(), notes.is_terminal());
+    let k = Watch::default().kernel(Box::new(notes.try_clone()?))?;
+    let mut ends =
+        Ends { out: io.out, out_is_terminal, notes: &mut notes, notes_is_terminal, name: "boxroom" };
+    verbs::perform(verb, &mut ends, &k)
+}
+
+fn of_the_chapter(verb: Verb) -> verbs::Verb {
+    use verbs::Verb as Below;
     match verb {
-        Verb::Import { source, name, words } => {
-            let (manifest, left_out) = import::import(&store, &source, &name, &words.about())?;
-            sockets(&left_out, io);
-            writeln!(io.out, "{}", manifest.digest())?;
-        }
-        Verb::Load { input, name } => {
-            for name in load::load(&store, &input, name.as_ref())? {
-                writeln!(io.out, "Loaded image: {name}")?;
-            }
-        }
-        Verb::Save { output, format, images } => {
-            to(&output, io, |out| save::save(&store, &images, format, out))?
-        }
-        Verb::Images { quiet } => write!(io.out, "{}", show::list(&store, quiet)?)?,
-        Verb::Tag { image, name } => store.name(&name, &store.find(&image)?)?,
-        Verb::Rmi { images } => {
-            for image in images {
-                for name in store.remove(&image)? {
-                    writeln!(io.out, "Untagged: {name}")?;
-                }
-            }
-        }
-        Verb::History { image } => write!(io.out, "{}", show::history(&store.image(&image)?))?,
-        Verb::Image(Image::Inspect { format, image }) => {
-            let value = show::inspect(&store.image(&image)?)?;
-            let text = match format {
-                Some(template) => show::format(&template, &value)?,
-                None => serde_json::to_string_pretty(&value)?,
-            };
-            writeln!(io.out, "{text}")?;
-        }
-        Verb::Image(Image::Layers { image }) => {
-            write!(io.out, "{}", show::stack(&store, &store.image(&image)?))?
-        }
-        Verb::Image(Image::Prune) => {
-            let pruned = store.prune()?;
-            let freed = show::size(pruned.bytes);
-            writeln!(
-                io.out,
-                "Deleted: {} images, {} blobs, {} layers",
-                pruned.images, pruned.blobs, pruned.layers
-            )?;
-            writeln!(io.out, "Total reclaimed space: {freed}")?;
-        }
+        Verb::Import { source, name, about } => Below::Import { source, name, about },
+        Verb::Load { input } => Below::Load { source: input, name: None },
+        Verb::Save(Save { output, format, images }) => Below::Save { output, format, images },
+        Verb::Images { quiet } => Below::Ls { quiet },
+        Verb::Tag { image, name } => Below::Tag { image, name },
+        Verb::Rmi { images } => Below::Rm { images },
+        Verb::History { image } => Below::History { image },
+        Verb::Image(Image::Layers { image }) => Below::Layers { image },
+        Verb::Image(Image::Inspect { format, image }) => Below::Inspect { format, image },
+        Verb::Image(Image::Prune) => Below::Prune,
+        Verb::Diff { container } => Below::Diff { container },
+        Verb::Commit { container, name, about } => Below::Commit { container, name, about },
+        Verb::Export { output, container } => Below::Export { output, container },
+        Verb::Cp { from, to } => Below::Cp { from, to },
     }
-    Ok(0)
 }

@@ -6,12 +6,11 @@ use anyhow::Result;
 use ch00_process::gym;
 use ch01_chroot::base;
 use ch03_cgroups::tree;
-use ch04_images::store::Store;
-use ch04_images::{import, mapped};
+use ch04_images::verbs;
 use ch06_lifecycle::verbs::Io;
 use clap::Subcommand;
 
-use crate::files::in_the_map;
+use crate::images;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -29,10 +28,9 @@ pub(crate) enum Verb {
 pub(crate) fn run(verb: Verb, io: &mut Io<'_>) -> Result<u8> {
     match verb {
         Verb::Base { dir: Some(dir) } => writeln!(io.out, "{}", base::make(&dir)?)?,
-        Verb::Base { dir: None } if mapped::is_needed() => return in_the_map(),
         Verb::Base { dir: None } => {
             let name = "base".parse().map_err(|why| anyhow::anyhow!("{why}"))?;
-            writeln!(io.out, "{}", import::base(&Store::open()?, &name)?.digest())?;
+            return images::perform(verbs::Verb::Base { name }, io);
         }
         Verb::Gym => gym::draw(&mut std::fs::File::from(io.seat.out.try_clone_to_owned()?))?,
         Verb::Tree => tree::draw(&mut io.out)?,

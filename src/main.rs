@@ -2,8 +2,7 @@
 //! chapters that are there, by the names that Docker has for them.
 //!
 //! # Layout
-//! - [`images`]: images in and out, by name (chapter 04)
-//! - [`files`]: what a container has changed: diff, commit, export, cp (chapter 04)
+//! - [`images`]: images in and out, by name; what a container has changed (chapter 04)
 //! - [`lessons`]: the pictures: base, gym, tree (chapters 00, 01, 03)
 //! - [`papers`]: shell completions and man pages, made of the command line itself
 //!
@@ -19,7 +18,6 @@ use ch06_lifecycle::terminal::Seat;
 use ch06_lifecycle::verbs::{self, Io};
 use clap::{Parser, Subcommand};
 
-mod files;
 mod images;
 mod lessons;
 mod papers;
@@ -38,8 +36,6 @@ enum Verb {
     Life(verbs::Verb),
     #[command(flatten)]
     Images(images::Verb),
-    #[command(flatten)]
-    Files(files::Verb),
     #[command(flatten)]
     Lessons(lessons::Verb),
     #[command(flatten)]
@@ -62,7 +58,6 @@ fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Life(verb) => return verbs::run(verb, &mut io).into(),
         Verb::Images(verb) => images::run(verb, &mut io),
-        Verb::Files(verb) => files::run(verb, &mut io),
         Verb::Lessons(verb) => lessons::run(verb, &mut io),
         Verb::Papers(verb) => papers::run(&verb, &mut io),
     };

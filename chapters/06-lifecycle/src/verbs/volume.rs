@@ -53,11 +53,10 @@ pub(super) fn volume(volume: Volume, io: &mut Io<'_>) -> Result<u8> {
             Ok(ch04_images::mapped::run(words, &super::unwatched())?.code)
         }
         Volume::Below(verb) => {
-            let (text, notes) = below::run(verb)?;
-            for note in notes {
+            let terminal = std::io::IsTerminal::is_terminal(&io.seat.out);
+            for note in below::run(verb, io.out, terminal)? {
                 let _ = writeln!(io.err, "{}: {note}", io.program);
             }
-            io.out.write_all(text.as_bytes())?;
             Ok(0)
         }
     }
