@@ -1,18 +1,23 @@
 //! `boxroom`: the engine, a thin command line over the chapters. It adds no mechanism of its own, and has the
 //! verbs of the chapters that are there.
+//!
+//! # Layout
+//! - [`images`], [`containers`]: images, and containers that are kept (chapter 04)
+//! - [`machine`]: this machine (chapters 00, 01, 03)
 
-use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+mod containers;
+mod images;
+mod machine;
+
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Result;
 use ch00_process::failure::{ENGINE, Failure};
-use ch00_process::gym;
 use ch00_process::keyboard::{self, Watch};
-use ch00_process::wait::Ended;
-use ch01_chroot::{as_root, base};
-use ch03_cgroups::run::{self, Options};
-use ch03_cgroups::stats::{self, Show};
-use ch03_cgroups::tree;
+use ch01_chroot::as_root;
+use ch04_images::mapped;
+use ch04_images::run::{self, Options};
 use clap::{Parser, Subcommand};
 
 /// A small container engine: the sum of the chapters
@@ -25,7 +30,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Run a command in a container, within limits (chapters 02 and 03)
+    /// Run a command in a container of an image; base is the system of this very machine
     Run {
         /// Run as root, by sudo
         #[arg(long)]
@@ -35,61 +40,51 @@ enum Verb {
         #[command(flatten)]
         options: Box<Options>,
     },
-    /// Make the base root file system from this machine (chapter 01)
-    Base {
-        /// Where; it must not be there yet, or be such a base
-        dir: PathBuf,
-    },
-    /// Draw the processes of this machine by the rooms that they are in (chapter 00)
-    Gym,
-    /// What the containers use, every second or once (chapter 03)
-    Stats {
-        /// Once; the processor's column is seconds then
-        #[arg(long)]
-        no_stream: bool,
-        /// One JSON object for each, on a line
-        #[arg(long)]
-        json: bool,
-        /// Only these, by the names of their groups
-        names: Vec<String>,
-    },
-    /// Draw the control groups of this machine, ours marked (chapter 03)
-    Tree,
+    #[command(flatten)]
+    Images(images::Verb),
+    #[command(flatten)]
+    Containers(containers::Verb),
+    #[command(flatten)]
+    Machine(machine::Verb),
 }
 
 fn main() -> ExitCode {
+    if let Some(done) = mapped::asked() {
+        return told(done.map(|()| 0));
+    }
     let cli: Cli = match keyboard::command_line() {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    let done = match cli.verb {
-        Verb::Run { root, watch, options } => {
-            let ended = start(root, watch, *options);
-            return keyboard::tell_end("boxroom", ended, &mut std::io::stderr()).into();
-        }
-        Verb::Base { dir } => base::make(&dir).map(|made| {
-            let _ = writeln!(std::io::stdout(), "{made}");
-        }),
-        Verb::Gym => gym::draw(&mut std::io::stdout().lock()),
-        Verb::Stats { no_stream, json, names } => stats::run(
-            &mut std::io::stdout().lock(),
-            &Show { names, once: no_stream, json, terminal: std::io::stdout().is_terminal() },
-        ),
-        Verb::Tree => tree::draw(&mut std::io::stdout().lock()).map_err(Into::into),
-    };
+    told(perform(cli.verb))
+}
+
+fn perform(verb: Verb) -> Result<u8> {
+    let k = || Watch::default().kernel(Box::new(io::stderr()));
+    match verb {
+        Verb::Run { root, watch, options } => start(root, watch, *options),
+        Verb::Images(verb) => images::perform(verb, &mut io::stdout(), &mut io::stderr(), &k()?),
+        Verb::Containers(verb) => containers::perform(verb, &mut io::stdout(), &mut io::stderr(), &k()?),
+        Verb::Machine(verb) => machine::perform(verb, &mut io::stdout()),
+    }
+}
+
+fn told(done: Result<u8>) -> ExitCode {
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code.into(),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "boxroom: {error:#}");
-            ENGINE.into()
+            let code = error.downcast_ref::<Failure>().map_or(ENGINE, |failure| failure.code);
+            let _ = writeln!(io::stderr(), "boxroom: {error:#}");
+            code.into()
         }
     }
 }
 
-fn start(root: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {
+fn start(root: bool, watch: Watch, options: Options) -> Result<u8> {
     if root {
         as_root::become_root()?;
     }
-    let k = watch.kernel(Box::new(std::io::stderr()))?;
-    run::run(options, &k)
+    let k = watch.kernel(Box::new(io::stderr()))?;
+    let ended = run::run(options, &k)?;
+    Ok(keyboard::tell_end("boxroom", Ok(ended), &mut io::stderr()))
 }

@@ -64,7 +64,8 @@ pub fn attempt_with(probe: &Probe, stage: &Stage, options: &[&str]) -> Result<Ce
     let program = stage.probe()?;
     let program = program.to_string_lossy();
     let words = [&*program, "try", probe.name, "--facts", &facts];
-    let options = [stage.knows(3, canary.limits).as_slice(), options].concat();
+    let given: Vec<&str> = canary.given.iter().map(String::as_str).collect();
+    let options = [&stage.knows(3, canary.limits), &stage.knows(5, &given), options].concat();
     let mut command = stage.dressed(&canary.dress, &options, &words)?;
     command.envs(canary.environment.iter().map(|(name, value)| (name, value)));
     let mut child = command
@@ -118,6 +119,7 @@ fn inside(
     }
     let why = match (probe.name, allowed) {
         ("root-is-root", _) => "an ordinary user's files are never root's".into(),
+        ("given-submount" | "given-rmdir", _) => "an ordinary user mounts nothing on the host".into(),
         (_, Err(errno)) => reason(errno.desc()),
         _ => {
             // The first step that was refused says why; what came after it had no chance.

@@ -1,5 +1,6 @@
 //! What is put on the host to be attacked: each thing harmless, each with a secret that only a visitor learns.
 
+mod given;
 mod groups;
 mod moulds;
 
@@ -48,6 +49,8 @@ pub struct Canary {
     pub lacks: Option<String>,
     /// The limits that a stage gets which can limit (chapter 03 and later).
     pub limits: &'static [&'static str],
+    /// What a stage gets that can be given something (chapter 05 and later).
+    pub given: Vec<String>,
     /// When the attempt began, and how much of the processors the probe had used by then, seconds.
     pub began: Option<(Instant, f64)>,
     /// Who wants the processors at the same time, on the host: as many loops as the hog has.
@@ -101,6 +104,7 @@ impl Canary {
             groups: Vec::new(),
             lacks: None,
             limits: limits(name),
+            given: Vec::new(),
             began: None,
             rivals: Vec::new(),
             place: PathBuf::new(),
@@ -161,6 +165,7 @@ impl Canary {
             "release-agent" => self.hierarchy(),
             "mould-write" | "mould-delete" => self.mould(stage),
             "others-files" => self.other_container(stage),
+            "given-write" | "given-submount" | "given-rmdir" => self.give(name, stage),
             _ => Ok(()),
         }
     }

@@ -69,6 +69,7 @@ pub fn escaped(name: &str, canary: &mut Canary, present: &Present, evidence: &Ev
         "mould-write" | "mould-delete" => {
             fs::read_to_string(&canary.place).ok().as_deref() != Some(&canary.secret)
         }
+        "given-write" | "given-submount" | "given-rmdir" => canary.given_is_changed(),
         "release-agent" => fs::read_to_string(canary.place.join("release_agent"))
             .is_ok_and(|agent| agent.contains(&canary.facts.nonce)),
         _ => evidence.found.iter().any(|found| found.contains(&canary.secret)),

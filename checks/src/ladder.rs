@@ -91,6 +91,19 @@ fn row(probe: &Probe, stages: &[Stage]) -> Result<Vec<Cell>> {
         .collect()
 }
 
+/// The cells of a row, each as wide as its column; a long reason is told once.
+#[must_use]
+pub fn in_columns(cells: &[Cell]) -> Vec<String> {
+    let mut before = None;
+    let text = |cell: &Cell| {
+        let is_told =
+            matches!(cell, Cell::NotRunnable(_) | Cell::NotTried(_)) && before == Some(cell.clone());
+        before = Some(cell.clone());
+        if is_told { format!("{:<15}", "the same") } else { format!("{:<15}", format!("{cell}  ")) }
+    };
+    cells.iter().map(text).collect()
+}
+
 impl Ladder {
     /// As whom it was run.
     #[must_use]
@@ -129,7 +142,7 @@ impl Ladder {
             // One reason for the whole row is said once.
             let said = match cells.first() {
                 Some(cell @ (Cell::NoBaseline(_) | Cell::NotTried(_))) => cell.to_string(),
-                _ => cells.iter().map(|cell| format!("{cell:<15}")).collect(),
+                _ => in_columns(cells).concat(),
             };
             let _ = writeln!(text, "{}", said.trim_end());
         }

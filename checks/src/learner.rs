@@ -139,7 +139,7 @@ pub fn lent(chapter: &Chapter, exercise: &Exercise, folder: &Path) -> Result<Pat
 pub fn keep(check: &str, ended: &Result<(), Finding>) {
     let (outcome, text) = match ended {
         Err(finding) if limit::is_over() => {
-            let seconds = limit::PATIENCE.as_secs();
+            let seconds = limit::patience().as_secs();
             let text = format!(
                 "seen:     no end after {seconds} s: an endless loop, or a wait for nobody\n{finding}"
             );

@@ -4,17 +4,18 @@
 //! all of them can be found and killed, whatever they became; what is left of the machine is the learner's.
 
 use std::fs;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// How long all checks of a chapter may take: many times what they do.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-
 /// How many processes a learner's program may have at once, beside those of the user: enough for every check.
 const PROCESSES: u64 = 400;
+
+/// How long all checks of this chapter may take: `patience` of its exercise.toml.
+static PATIENCE: OnceLock<Duration> = OnceLock::new();
 
 static TIME_IS_UP: AtomicBool = AtomicBool::new(false);
 
@@ -24,13 +25,20 @@ pub fn is_over() -> bool {
     TIME_IS_UP.load(Ordering::Relaxed)
 }
 
-/// Begins to watch: after [`PATIENCE`] everything that was started from here is killed, again and again, until nothing
+/// What [`watch`] was told.
+#[must_use]
+pub fn patience() -> Duration {
+    PATIENCE.get().copied().unwrap_or_default()
+}
+
+/// Begins to watch: when the patience is at its end, everything that was started from here is killed, again and again, until nothing
 /// starts any more.
-pub fn watch() {
+pub fn watch(patience: Duration) {
+    let _ = PATIENCE.set(patience);
     let _ = nix::sys::prctl::set_child_subreaper(true);
     few_processes();
-    std::thread::spawn(|| {
-        std::thread::sleep(PATIENCE);
+    std::thread::spawn(move || {
+        std::thread::sleep(patience);
         TIME_IS_UP.store(true, Ordering::Relaxed);
         loop {
             end_all(Pid::this());

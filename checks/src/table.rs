@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lesson::words::CheckWords;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -56,7 +57,9 @@ impl Table {
         };
         let is_reference = learner.is_none() && std::env::var_os("STAGE_BIN").is_none();
         if !is_reference && !arguments.list {
-            limit::watch();
+            // A mutant of a chapter without an exercise has an end, too.
+            let seconds = exercise.map_or(60, |exercise| exercise.patience);
+            limit::watch(Duration::from_secs(seconds));
         }
         let mut trials = Vec::new();
         for check in self.checks {

@@ -15,6 +15,9 @@ use crate::words::CheckWords;
 pub struct Exercise {
     /// What it is about, in a few words.
     pub title: String,
+    /// How long all checks of the chapter may take on a learner's program, seconds: many times what they do.
+    #[serde(default = "patience")]
+    pub patience: u64,
     /// Task 0: something to try before the first line is written, where the chapter has it.
     pub opening: Option<Opening>,
     /// The tasks, in their order.
@@ -134,6 +137,11 @@ pub struct Asked {
     pub question: String,
     /// What to answer.
     pub answer: String,
+}
+
+/// What the checks of most chapters never need.
+fn patience() -> u64 {
+    20
 }
 
 fn yes() -> bool {

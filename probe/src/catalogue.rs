@@ -1,6 +1,8 @@
 //! Every attempt by name: the question it answers, what stops it, and where to read about it.
 
-use crate::attempts::{belongings, devices, files, groups, hogs, ipc, moulds, mounts, network, processes};
+use crate::attempts::{
+    belongings, devices, files, given, groups, hogs, ipc, moulds, mounts, network, processes,
+};
 use crate::facts::{Evidence, Facts};
 
 /// One attempt.
@@ -115,4 +117,10 @@ pub const PROBES: &[Probe] = probes! {
         "a stack: a deletion is a mark in the container's own folder", "overlayfs", moulds::delete;
     row "others-files", "reads what another container has written",
         "a stack: what is written is in the container's own folder", "overlayfs", moulds::others_files;
+    row "given-write", "writes to a folder of the host that it may only read",
+        "a mount that is read-only before it is attached", "mount_setattr(2)", given::write;
+    row "given-submount", "writes to what is mounted below such a folder",
+        "read-only on every mount of the tree (AT_RECURSIVE)", "mount_setattr(2)", given::submount;
+    row "given-rmdir", "removes a folder on which the host has mounted something",
+        "mounts below come with a bind, read-only with it", "rmdir(2)", given::rmdir;
 };

@@ -43,6 +43,8 @@ pub struct Facts {
     pub hierarchy: String,
     /// A file of the root file system, by its path inside: others are started from it, or have left it there.
     pub mould: PathBuf,
+    /// A folder that the host has given to be read, by its path inside; `below` in it is another file system.
+    pub given: PathBuf,
 }
 
 /// A setting that does no harm, and what to set it to for a moment.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use ch02_namespaces::without::Without;
 use checks::attempt::Cell;
-use checks::ladder::{Ladder, run_with};
+use checks::ladder::{Ladder, in_columns, run_with};
 use checks::profile::Profile;
 use checks::stage::{STAGES, Stage};
 use serde_json::json;
@@ -93,20 +93,23 @@ pub fn table(out: &mut impl Write, ink: Ink, ladder: &Ladder, columns: usize) ->
         let said = match cells.first() {
             // One reason for the whole row is said once.
             Some(cell @ (Cell::NoBaseline(_) | Cell::NotTried(_))) => ink.yellow(&cell.to_string()),
-            _ => cells[..columns].iter().map(|cell| painted(ink, cell)).collect(),
+            _ => cells
+                .iter()
+                .zip(in_columns(&cells[..columns]))
+                .map(|(cell, text)| painted(ink, cell, &text))
+                .collect(),
         };
         writeln!(out, "  {:width$}  {}", probe.row, said.trim_end())?;
     }
     Ok(())
 }
 
-fn painted(ink: Ink, cell: &Cell) -> String {
-    // Padded first: colour codes have no width on the screen, but count as characters.
-    let text = format!("{cell:<15}");
+/// Padded first: colour codes have no width on the screen, but count as characters.
+fn painted(ink: Ink, cell: &Cell, text: &str) -> String {
     match cell {
-        Cell::Contained => ink.green(&text),
-        Cell::Escaped => ink.red(&text),
-        _ => ink.yellow(&format!("{text} ")),
+        Cell::Contained => ink.green(text),
+        Cell::Escaped => ink.red(text),
+        _ => ink.yellow(text),
     }
 }
 

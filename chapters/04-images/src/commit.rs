@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use anyhow::{Context, Result};
 use oci_spec::image::Descriptor;
 
-use crate::build::{self, LayerWriter};
+use crate::build::{self, LayerWriter, Stored};
 use crate::change;
 use crate::container::Container;
 use crate::import::About;
@@ -28,11 +28,7 @@ pub fn commit(
 ) -> Result<(Descriptor, Vec<Vec<u8>>)> {
     let _lease = store.lease()?;
     let image = store.image_of(&store.manifest_of(container)?)?;
-    let upper = File::open(store.folder_of(container).join("upper")).context("upper")?;
-    let mut layer = LayerWriter::new(store)?;
-    let left_out = pack(upper.as_fd(), As::Layer, &mut layer)?;
-    let layer = layer.keep()?;
-
+    let (layer, left_out) = changed(store, container)?;
     let mut layers: Vec<_> =
         image.layers.iter().map(|layer| (layer.descriptor.clone(), layer.diff_id)).collect();
     layers.push((layer.blob, layer.diff_id));
@@ -48,8 +44,10 @@ pub fn commit(
         config.set_author(Some(author.into()));
     }
     let mut history = config.history().clone().unwrap_or_default();
+    // ANCHOR: task-history
     history.push(build::history(&created, "commit", about.message, about.author)?);
     config.set_history(Some(history));
+    // ANCHOR_END: task-history
     let manifest = build::image(store, config, &layers)?;
     match name {
         Some(name) => store.name(name, &manifest)?,
@@ -61,6 +59,16 @@ pub fn commit(
         })?,
     }
     Ok((manifest, left_out))
+}
+
+/// What the container has changed, as a layer in the store; and what no tar can hold.
+fn changed(store: &Store, container: &Container) -> Result<(Stored, Vec<Vec<u8>>)> {
+    let upper = File::open(store.folder_of(container).join("upper")).context("upper")?;
+    // ANCHOR: task-commit
+    let mut layer = LayerWriter::new(store)?;
+    let left_out = pack(upper.as_fd(), As::Layer, &mut layer)?;
+    Ok((layer.keep()?, left_out))
+    // ANCHOR_END: task-commit
 }
 // ANCHOR_END: commit
 

@@ -72,7 +72,7 @@ impl Store {
         let Some(name) = &container.name else { return Ok(None) };
         let lock = self.lock("containers.lock", FlockArg::LockExclusive)?;
         if self.list()?.iter().any(|other| other.name.as_ref() == Some(name)) {
-            let hint = format!("discard {name} removes it; or choose another name");
+            let hint = format!("remove {name}, or choose another name");
             return Err(
                 Failure::said(format!("--name {name}"), "a kept container has that name", hint).into()
             );
@@ -131,7 +131,7 @@ impl Store {
             (None, _) => Err(Failure::said(
                 format!("container {text}: there is none of this name"),
                 "it was never there, or was not kept: run removes a container without --name at its end",
-                "run --name NAME keeps one; containers shows them",
+                "run --name NAME keeps one",
             )
             .into()),
         }

@@ -128,7 +128,7 @@ impl Store {
 // ANCHOR: verified
 fn verified(layer: &Layer, blob: impl Read, root: OwnedFd) -> Result<Notes> {
     let mut blob = Hashing::new(blob);
-    let applied = (|| {
+    let applied: Result<_> = (|| {
         let plain = layer.compression.bounded(BufReader::with_capacity(PIECE, &mut blob), layer.size)?;
         let mut plain = Hashing::new(plain);
         let notes = apply(&mut plain, root)?;
@@ -136,6 +136,7 @@ fn verified(layer: &Layer, blob: impl Read, root: OwnedFd) -> Result<Notes> {
     })();
     io::copy(&mut blob, &mut io::sink())?;
     let (digest, ..) = blob.finish();
+    // ANCHOR: task-digest
     if digest != layer.digest {
         // Whatever else was wrong with it: this is why.
         bail!(damaged(&layer.digest, format!("its content has {digest}")));
@@ -149,6 +150,7 @@ fn verified(layer: &Layer, blob: impl Read, root: OwnedFd) -> Result<Notes> {
         );
     }
     Ok(notes)
+    // ANCHOR_END: task-digest
 }
 // ANCHOR_END: verified
 

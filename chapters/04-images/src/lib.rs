@@ -17,7 +17,7 @@
 //! - [`import`], [`load`], [`save`]: archives and folders
 //! - [`view`], [`changes`], [`commit`], [`copy`]: what a container changed, and an image made of it
 //! - [`pack`], [`build`], [`change`]: a tree as a layer, a layer as an image, how it is run
-//! - [`show`]: lists and pictures
+//! - [`show`]: lists and pictures; [`verbs`], [`ends`]: all of it on a command line
 
 pub mod apply;
 pub mod archive;
@@ -28,6 +28,7 @@ pub mod commit;
 pub mod container;
 pub mod copy;
 pub mod digest;
+pub mod ends;
 pub mod import;
 pub mod layers;
 pub mod load;
@@ -41,5 +42,6 @@ pub mod run;
 pub mod save;
 pub mod show;
 pub mod store;
+pub mod verbs;
 pub mod view;
 pub mod workdir;

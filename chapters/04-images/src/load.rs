@@ -112,18 +112,7 @@ fn archive(store: &Store, mut from: impl BufRead) -> Result<Parts> {
     while let Some(entry) = reader.next_entry()? {
         let name = Name::of(&entry.path)?;
         let part = match entry.kind {
-            Kind::File => {
-                let mut ingest = store.ingest()?;
-                let mut buffer = vec![0; 128 << 10];
-                loop {
-                    match reader.read_content(&mut buffer)? {
-                        0 => break,
-                        length => ingest.write_all(&buffer[..length])?,
-                    }
-                }
-                let (digest, size) = ingest.keep(expected(&name.path()).as_ref())?;
-                Part::Blob(digest, size)
-            }
+            Kind::File => arrived(store, &mut reader, &name)?,
             Kind::HardLink => Part::Link(Name::of(&entry.link)?.path()),
             // docker save stores a layer that two images have once, and a link: ../ID/layer.tar
             Kind::Symlink => match entry.link.strip_prefix(b"../") {
@@ -140,6 +129,22 @@ fn archive(store: &Store, mut from: impl BufRead) -> Result<Parts> {
         }
     }
     Ok(parts)
+}
+
+/// A file of the archive becomes a blob while it passes.
+fn arrived(store: &Store, reader: &mut Reader<impl Read>, name: &Name) -> Result<Part> {
+    let mut ingest = store.ingest()?;
+    let mut buffer = vec![0; 128 << 10];
+    // ANCHOR: task-arrive
+    loop {
+        match reader.read_content(&mut buffer)? {
+            0 => break,
+            length => ingest.write_all(&buffer[..length])?,
+        }
+    }
+    let (digest, size) = ingest.keep(expected(&name.path()).as_ref())?;
+    Ok(Part::Blob(digest, size))
+    // ANCHOR_END: task-arrive
 }
 
 /// A layout as a folder: the blobs that its index leads to are copied, and verified on the way.

@@ -89,6 +89,7 @@ impl Root for Overlay {
             k.why("the layers from the top down, each for itself; the container's own on top")
                 .fsconfig_string(stack.as_fd(), key, &value.to_string_lossy())
         };
+        // ANCHOR: task-overlay
         for lower in self.lowers.iter().rev() {
             match set("lowerdir+", lower) {
                 // The key came with 6.5; until 6.8 it took names apart at their colons.
@@ -101,6 +102,7 @@ impl Root for Overlay {
         stand(OWN, &self.beginning.join(&self.own))?;
         set("upperdir", Path::new("upper"))?;
         set("workdir", Path::new("work"))?;
+        // ANCHOR_END: task-overlay
         for (key, value) in BOOKS {
             k.why("what a layer's attributes say leads nowhere else").fsconfig_string(
                 stack.as_fd(),

@@ -134,6 +134,7 @@ struct Settled {
 
 /// From the words of the image and of the command line to what will be done.
 fn settle(options: Options, k: &Kernel) -> Result<Settled> {
+    options.limits.check()?; // before anything is made
     let id_mapped = geteuid().is_root() && options.userns == Some(UserNamespace::Auto);
     if id_mapped && options.stack_by == Some(Way::Mount) {
         let cause = "id-mapped layers have no path that mount(2) could be told";

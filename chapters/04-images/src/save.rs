@@ -56,10 +56,12 @@ fn oci(store: &Store, names: &[String], writer: &mut Writer<impl Write>) -> Resu
     }
     folder(writer, "blobs/")?;
     folder(writer, "blobs/sha256/")?;
+    // ANCHOR: task-save
     for (digest, size) in blobs {
         writer.entry(&entry(&format!("blobs/sha256/{}", digest.hex()), Kind::File, size))?;
         content(writer, store.blob(&digest, size)?)?;
     }
+    // ANCHOR_END: task-save
     let index = ImageIndexBuilder::default()
         .schema_version(2_u32)
         .media_type(MediaType::ImageIndex)

@@ -43,6 +43,7 @@ const CHECKS: &[Check] = &[
     Check { name: "ch04_a_commit_holds_the_changes_alone", new: false, needs: ROOM, run: back::small },
     Check { name: "ch04_a_second_store_has_equal_digests", new: false, needs: ROOM, run: back::moved },
     Check { name: "ch04_a_flipped_bit_is_refused", new: false, needs: ROOM, run: back::flipped },
+    Check { name: "ch04_a_wrong_diff_id_is_refused", new: false, needs: ROOM, run: back::wrong_diff_id },
     Check { name: "ch04_the_same_tar_has_the_same_digest", new: false, needs: ROOM, run: back::same },
     Check { name: "ch04_a_container_keeps_what_it_stands_on", new: false, needs: ROOM, run: back::kept },
     Check {

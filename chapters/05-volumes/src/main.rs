@@ -1,7 +1,7 @@
 //! `ch05-volumes`: a container, and what is plugged into it.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -61,7 +61,14 @@ fn main() -> ExitCode {
             let k = Watch::default().kernel(Box::new(io::stderr()));
             told(k.and_then(|k| in_the_map(words, &k)).map(|ended| ended.code).map_err(Into::into))
         }
-        Verb::Volume(verb) => told(verb::run(verb).and_then(|(text, notes)| say(&text, &notes)).map(|()| 0)),
+        Verb::Volume(verb) => {
+            let (out, is_terminal) = (&mut io::stdout().lock(), io::stdout().is_terminal());
+            let notes = verb::run(verb, out, is_terminal);
+            for note in notes.iter().flatten() {
+                let _ = writeln!(io::stderr(), "ch05-volumes: {note}");
+            }
+            told(notes.map(|_| 0))
+        }
     }
 }
 
@@ -71,17 +78,6 @@ fn start(root: bool, by_path: bool, watch: Watch, options: Options) -> Result<En
     }
     let k = watch.kernel(Box::new(io::stderr()))?;
     if by_path { run::run_by_path(options, &k) } else { run::run(options, &k) }
-}
-
-fn say(text: &str, notes: &[String]) -> Result<()> {
-    for note in notes {
-        let _ = writeln!(io::stderr(), "ch05-volumes: {note}");
-    }
-    match io::stdout().write_all(text.as_bytes()) {
-        // Whoever reads has had enough (`| head`).
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
-    }
 }
 
 fn told(done: Result<u8>) -> ExitCode {

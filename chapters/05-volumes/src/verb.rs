@@ -1,9 +1,8 @@
-//! `volume create|ls|inspect|rm|prune|export|import`: what a program with volumes offers besides `run`. The text is
-//! returned: only a binary's root module prints.
+//! `volume create|ls|inspect|rm|prune|export|import`: what a program with volumes offers besides `run`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -81,11 +80,21 @@ pub fn touches_files(verb: &Verb) -> bool {
     !matches!(verb, Verb::Create { .. } | Verb::Ls { .. } | Verb::Inspect { .. })
 }
 
-/// Does it. Returns what is to be printed, and what is to be told beside.
+/// Does it, and writes what it says to `out`, which may be a terminal. Returns what is to be told beside.
 ///
 /// # Errors
 /// In Docker's words.
-pub fn run(verb: Verb) -> Result<(String, Vec<String>)> {
+pub fn run(verb: Verb, out: &mut dyn Write, is_terminal: bool) -> Result<Vec<String>> {
+    let (text, notes) = done(verb, out, is_terminal)?;
+    match out.write_all(text.as_bytes()) {
+        // Whoever reads has had enough (`| head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        other => other.context("standard output")?,
+    }
+    Ok(notes)
+}
+
+fn done(verb: Verb, out: &mut dyn Write, is_terminal: bool) -> Result<(String, Vec<String>)> {
     let store = Store::open()?;
     let text = match verb {
         Verb::Create { label, name } => {
@@ -113,7 +122,13 @@ pub fn run(verb: Verb) -> Result<(String, Vec<String>)> {
             format!("{head}{names}Total reclaimed space: {}\n", bytes(size))
         }
         Verb::Export { output, name } => {
-            let left_out = to(&output, |out| store.export(&name, out))?;
+            if output == Path::new("-") && is_terminal {
+                bail!("a tar is nothing for a terminal; name a file (--output FILE), or use a pipe");
+            }
+            let left_out = match output == Path::new("-") {
+                true => store.export(&name, BufWriter::new(out))?,
+                false => to(&output, |out| store.export(&name, out))?,
+            };
             let told = left_out.iter().map(|path| String::from_utf8_lossy(path).into_owned());
             let told = told.map(|path| format!("left out: {path:?} is a socket, which no tar can hold"));
             return Ok((String::new(), told.collect()));
@@ -148,15 +163,9 @@ fn remove(store: &Store, force: bool, names: &[String]) -> Result<(String, Vec<S
         1 if names.len() == 1 => Err(failed.remove(0)),
         _ => {
             let texts: Vec<String> = failed.iter().map(|error| format!("{error:#}")).collect();
-            bail!(
-                "{}{}",
-                if gone.is_empty() {
-                    String::new()
-                } else {
-                    format!("removed {}; ", gone.trim().replace('\n', ", "))
-                },
-                texts.join("\n")
-            )
+            let gone: Vec<&str> = gone.lines().collect();
+            let gone = if gone.is_empty() { String::new() } else { format!("removed {}; ", gone.join(", ")) };
+            bail!("{gone}{}", texts.join("\n"))
         }
     }
 }
@@ -178,17 +187,8 @@ fn filter_of(store: &Store, text: &str) -> Result<Keep> {
     })
 }
 
-/// Writes to a file that is whole or not there, or to standard output.
+/// Writes to a file that is whole or not there.
 fn to<T>(output: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
-    if output == Path::new("-") {
-        if io::stdout().is_terminal() {
-            bail!("a tar is nothing for a terminal; name a file (--output FILE), or send it through a pipe");
-        }
-        let mut out = BufWriter::new(io::stdout().lock());
-        let done = write(&mut out)?;
-        out.flush()?;
-        return Ok(done);
-    }
     let what = || output.display().to_string();
     let beside = output.with_extension(format!("partial-{}", std::process::id()));
     let written = (|| {

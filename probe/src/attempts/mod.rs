@@ -3,6 +3,7 @@
 pub mod belongings;
 pub mod devices;
 pub mod files;
+pub mod given;
 pub mod groups;
 pub mod hogs;
 pub mod ipc;

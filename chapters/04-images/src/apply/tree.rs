@@ -156,12 +156,14 @@ impl Tree {
     // ANCHOR: whiteout
     pub fn whiteout(&mut self, name: &Name) -> Result<()> {
         let folder = self.folder(&name.parent())?;
+        // ANCHOR: task-whiteout
         match rustix::fs::statat(folder, name.last(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(seen) if FileType::from_raw_mode(seen.st_mode) == FileType::Directory => self.opaque(name),
             Ok(_) => Ok(()),
             Err(_) => rustix::fs::mknodat(folder, name.last(), FileType::CharacterDevice, Mode::empty(), 0)
                 .context("mknodat(S_IFCHR, 0:0)"),
         }
+        // ANCHOR_END: task-whiteout
     }
 
     /// Nothing of the layers below is left in this folder. Both names are written: root's overlay reads the trusted
@@ -172,12 +174,14 @@ impl Tree {
     pub fn opaque(&mut self, name: &Name) -> Result<()> {
         self.folder(name)?;
         let folder = self.open_folder(name, OFlags::RDONLY)?;
+        // ANCHOR: task-opaque
         rustix::fs::fsetxattr(&folder, "user.overlay.opaque", b"y", XattrFlags::empty())
             .context("user.overlay.opaque")?;
         match rustix::fs::fsetxattr(&folder, "trusted.overlay.opaque", b"y", XattrFlags::empty()) {
             Err(Errno::PERM) if in_user_namespace() => Ok(()), // only real root may, and only its overlays ask
             other => other.context("trusted.overlay.opaque"),
         }
+        // ANCHOR_END: task-opaque
     }
     // ANCHOR_END: whiteout
 

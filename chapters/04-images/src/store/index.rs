@@ -165,7 +165,7 @@ impl Store {
         Err(Failure::said(
             format!("image {text}: there is none of this name"),
             "it was never imported or loaded into this store, or was removed",
-            "ls shows what is there; import FILE NAME brings one in",
+            "list the images to see what is there; import and load bring one in, base makes one of this machine",
         )
         .into())
     }

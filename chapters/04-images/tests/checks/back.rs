@@ -2,26 +2,23 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use ch04_images::digest::Digest;
+use checks::drive::Ended;
 use checks::finding::Finding;
 use checks::stage::Stage;
+use serde_json::Value;
 
 use crate::shop::{IMAGE, Shop};
 
-fn finding(seen: String) -> Finding {
-    Finding {
-        seen,
-        expected: "the changes of the container, all of them and nothing else",
-        meaning: "a deletion, an opaque folder or a changed file is not told as the OCI image specification has it",
-        look: "ch04-images diff CONTAINER; ch04-images save IMAGE | tar t",
-        read: "book: chapter 04, 'an image again'; OCI image spec, layer.md",
-        ..Finding::default()
-    }
+fn equal(seen: &str, wanted: &str) -> Result<(), Finding> {
+    if seen == wanted { Ok(()) } else { Err(other(seen, wanted)) }
 }
 
-fn equal(seen: &str, wanted: &str) -> Result<(), Finding> {
-    if seen == wanted { Ok(()) } else { Err(finding(format!("{seen:?} where {wanted:?} was expected"))) }
+pub(crate) fn other(seen: &str, wanted: &str) -> Finding {
+    Finding::seen("other").with("seen", format!("{seen:?}")).with("wanted", format!("{wanted:?}"))
 }
 
 pub(crate) fn diff(stage: &Stage) -> Result<(), Finding> {
@@ -56,16 +53,18 @@ pub(crate) fn opaque(stage: &Stage) -> Result<(), Finding> {
 
 pub(crate) fn small(stage: &Stage) -> Result<(), Finding> {
     let shop = Shop::open(stage)?;
-    drop(shop.sh(&["--name", "c"], "echo x > /goods/new")?);
+    drop(shop.sh(&["--name", "c"], "echo x > /goods/new; rm /goods/two")?);
     shop.must(&["commit", "c", "next", "--message", "one file", "--author", "somebody"])?;
     let value: serde_json::Value =
         serde_json::from_str(&shop.must(&["inspect", "next"])?).map_err(anyhow::Error::from)?;
     let size = value["Layers"][1]["Size"].as_u64().unwrap_or(u64::MAX);
     let told = value["History"][1]["comment"] == "one file" && value["Author"] == "somebody";
+    let goods = shop.must(&["run", "next", "sh", "-c", "echo /goods/*"])?;
+    equal(&goods, "/goods/inner /goods/new /goods/one /goods/same-as-one\n")?;
     if size < 1024 && told && value["Layers"].as_array().map(Vec::len) == Some(2) {
         return Ok(());
     }
-    Err(finding(format!("one small file more, and the layer has {size} bytes; told in the history: {told}")))
+    Err(Finding::seen("size").with("size", size).with("told", told))
 }
 
 pub(crate) fn moved(stage: &Stage) -> Result<(), Finding> {
@@ -87,6 +86,12 @@ pub(crate) fn moved(stage: &Stage) -> Result<(), Finding> {
         if form == "oci" {
             // docker's form stores layers plain, so the manifest is another; the config, the image's id, is the same.
             equal(&shop.must_in(&root, &["inspect", "--format", "{{.Digest}}", "team/app:1"])?, &first)?;
+            let again = shop.place("again.tar");
+            let words = ["save", "--output", &again.to_string_lossy(), "team/app:1", IMAGE];
+            shop.must_in(&root, &words)?;
+            if fs::read(&again)? != fs::read(&archive)? {
+                return Err(Finding::seen("archives"));
+            }
         }
     }
     Ok(())
@@ -111,16 +116,47 @@ pub(crate) fn flipped(stage: &Stage) -> Result<(), Finding> {
     {
         return Ok(());
     }
-    Err(Finding {
-        expected: "refused with 125, and no layer unpacked",
-        meaning: "a layer is unpacked before both its digests are known to be right",
-        read: "book: chapter 04, 'a name that is the content'; OCI image spec, descriptor.md",
-        ..finding(format!(
-            "code {}, {left} layers, said: {}",
-            ended.code,
-            ended.stderr.lines().next().unwrap_or_default()
-        ))
-    })
+    Err(refused(&ended, left))
+}
+
+fn refused(ended: &Ended, left: usize) -> Finding {
+    let said = ended.stderr.lines().next().unwrap_or_default();
+    Finding::seen("ran").with("code", ended.code).with("left", left).with("said", said)
+}
+
+/// The stored blob is as its digest says; the config tells another tar's.
+pub(crate) fn wrong_diff_id(stage: &Stage) -> Result<(), Finding> {
+    let shop = Shop::open(stage)?;
+    let images = shop.place("root/images");
+    let index = images.join("index.json");
+    let json = |path: &Path| -> Result<Value, Finding> {
+        Ok(serde_json::from_slice(&fs::read(path)?).map_err(anyhow::Error::from)?)
+    };
+    let blob = |part: &Value| {
+        let digest = part["digest"].as_str().unwrap_or_default().replace("sha256:", "blobs/sha256/");
+        images.join(digest)
+    };
+    // From the config up: each part is called by what is in it.
+    let store = |part: &mut Value, value: &Value| -> Result<(), Finding> {
+        let bytes = value.to_string().into_bytes();
+        let digest = Digest::of(&bytes);
+        fs::write(images.join("blobs/sha256").join(digest.hex()), &bytes)?;
+        (part["digest"], part["size"]) = (digest.to_string().into(), bytes.len().into());
+        Ok(())
+    };
+    let mut names = json(&index)?;
+    let mut manifest = json(&blob(&names["manifests"][0]))?;
+    let mut config = json(&blob(&manifest["config"]))?;
+    config["rootfs"]["diff_ids"][0] = manifest["layers"][0]["digest"].clone();
+    store(&mut manifest["config"], &config)?;
+    store(&mut names["manifests"][0], &manifest)?;
+    fs::write(&index, names.to_string())?;
+    let ended = shop.sh(&[], "echo ran")?;
+    let left = fs::read_dir(shop.place("root/layers"))?.count();
+    if ended.code == 125 && ended.stdout.is_empty() && left == 0 {
+        return Ok(());
+    }
+    Err(refused(&ended, left))
 }
 
 fn same_tar(shop: &Shop, name: &str, pack: &str) -> Result<String, Finding> {
@@ -143,7 +179,7 @@ pub(crate) fn same(stage: &Stage) -> Result<(), Finding> {
     let tar = "tar -c --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner goods";
     let plain = same_tar(shop, "packed", tar)?;
     if !plain.starts_with("sha256:") {
-        return Err(finding(format!("import said {plain:?}")));
+        return Err(other(&plain, "sha256:..."));
     }
     same_digest(shop, &format!("{tar} | gzip -9"), &plain)?;
     for program in ["zstd", "xz"] {
@@ -176,17 +212,16 @@ pub(crate) fn running(stage: &Stage) -> Result<(), Finding> {
     child.kill()?;
     child.wait()?;
     if !began || discarded.code != 125 || copied.code != 125 {
-        let codes = (discarded.code, copied.code);
-        return Err(finding(format!(
-            "it began: {began}; discard and cp of a running container end with {codes:?}"
-        )));
+        let (discarded, copied) = (discarded.code, copied.code);
+        let found = Finding::seen("pulled").with("began", began);
+        return Err(found.with("discarded", discarded).with("copied", copied));
     }
     // The command dies with its engine; then nothing is in the way.
     let gone = || shop.tell(&["discard", "c"]).is_ok_and(|ended| ended.code == 0);
     if checks::drive::within(std::time::Duration::from_secs(10), gone) {
         Ok(())
     } else {
-        Err(finding("it stays".into()))
+        Err(Finding::seen("stays"))
     }
 }
 
@@ -220,17 +255,14 @@ pub(crate) fn cp(stage: &Stage) -> Result<(), Finding> {
     ] {
         let ended = shop.tell(&["cp", &path, &out])?;
         if ended.code == 0 {
-            return Err(Finding {
-                expected: "no link in a container leads cp to a file of the host",
-                meaning: "the path was joined and opened on the host, not resolved with RESOLVE_IN_ROOT",
-                ..finding(format!("cp {path} copied {:?}", fs::read_to_string(&out)?))
-            });
+            let text = format!("{:?}", fs::read_to_string(&out)?);
+            return Err(Finding::seen("led").with("path", path).with("text", text));
         }
     }
     shop.must(&["cp", &out, "c:/goods/in"])?;
     let refused = shop.tell(&["cp", &out, &format!("c:/goods/up{}", shop.place("planted").display())])?;
     if refused.code == 0 || shop.place("planted").exists() {
-        return Err(finding("cp into a container wrote over a symlink".into()));
+        return Err(Finding::seen("planted"));
     }
     shop.must(&["commit", "c", "next"])?;
     equal(&shop.must(&["run", "next", "cat", "/goods/in"])?, "inside\n")

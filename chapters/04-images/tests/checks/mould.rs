@@ -8,21 +8,15 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use checks::drive::within;
+use checks::drive::{Ended, within};
 use checks::finding::Finding;
 use checks::stage::Stage;
 
 use crate::shop::{IMAGE, Shop};
 
-fn finding(seen: String) -> Finding {
-    Finding {
-        seen,
-        expected: "what a container writes is the container's own",
-        meaning: "the command's root is the image's folder itself, not a stack with a directory of its own on top",
-        look: "ch04-images run IMAGE grep ' / ' /proc/self/mountinfo",
-        read: "book: chapter 04, 'the stack'; Linux, filesystems/overlayfs.rst",
-        ..Finding::default()
-    }
+/// A shell inside that didn't end well says why.
+fn shell(ended: &Ended) -> Finding {
+    Finding::seen("shell").with("code", ended.code).with("said", ended.stderr.trim())
 }
 
 pub(crate) fn write(stage: &Stage) -> Result<(), Finding> {
@@ -38,11 +32,7 @@ pub(crate) fn write(stage: &Stage) -> Result<(), Finding> {
         return Ok(());
     }
     // How many differs with the stage's own folders; that any does is what counts.
-    Err(finding(if ended.code == 0 {
-        "the image's files have changed".into()
-    } else {
-        format!("the shell ended with {}: {}", ended.code, ended.stderr.trim())
-    }))
+    Err(if ended.code == 0 { Finding::seen("changed") } else { shell(&ended) })
 }
 
 pub(crate) fn other(stage: &Stage) -> Result<(), Finding> {
@@ -52,21 +42,19 @@ pub(crate) fn other(stage: &Stage) -> Result<(), Finding> {
     if seen.stdout == "goods/one" {
         return Ok(());
     }
-    Err(finding(format!("another container reads {:?}", seen.stdout)))
+    Err(Finding::seen("read").with("text", format!("{:?}", seen.stdout)))
 }
 
 pub(crate) fn deleted(stage: &Stage) -> Result<(), Finding> {
     let shop = Shop::open(stage)?;
     let look = "test -e /goods/one && echo there; test -e /goods/inner/three && echo there";
-    let first = shop.sh(
-        &[],
-        &format!("rm -rf --no-preserve-root /goods /etc /root /var 2>/dev/null; {look}; echo done"),
-    )?;
+    let first = shop.sh(&[], &format!("rm -rf /goods /etc /root /var 2>/dev/null; {look}; echo done"))?;
     let again = shop.sh(&[], look)?;
     if first.stdout == "done\n" && again.stdout == "there\nthere\n" {
         return Ok(());
     }
-    Err(finding(format!("after rm -rf: {:?}; in the next container: {:?}", first.stdout, again.stdout)))
+    let (first, again) = (format!("{:?}", first.stdout), format!("{:?}", again.stdout));
+    Err(Finding::seen("deleted").with("first", first).with("again", again))
 }
 
 pub(crate) fn hard_link(stage: &Stage) -> Result<(), Finding> {
@@ -76,7 +64,7 @@ pub(crate) fn hard_link(stage: &Stage) -> Result<(), Finding> {
     if again.stdout == "goods/onegoods/one" {
         return Ok(());
     }
-    Err(finding(format!("a file with two names, written to by one of them, reads {:?}", again.stdout)))
+    Err(Finding::seen("linked").with("text", format!("{:?}", again.stdout)))
 }
 
 pub(crate) fn read_only(stage: &Stage) -> Result<(), Finding> {
@@ -89,13 +77,8 @@ pub(crate) fn read_only(stage: &Stage) -> Result<(), Finding> {
     if ended.stdout == "goods/one" && writable.stdout == "x\n" {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!("with --read-only: {:?}; without: {:?}", ended.stdout, writable.stdout),
-        expected: "nothing of the root can be written",
-        meaning: "the stack is mounted without MOUNT_ATTR_RDONLY",
-        look: "ch04-images run --read-only IMAGE touch /x",
-        ..finding(String::new())
-    })
+    let (with, without) = (format!("{:?}", ended.stdout), format!("{:?}", writable.stdout));
+    Err(Finding::seen("written").with("with", with).with("without", without))
 }
 
 pub(crate) fn ten(stage: &Stage) -> Result<(), Finding> {
@@ -106,7 +89,7 @@ pub(crate) fn ten(stage: &Stage) -> Result<(), Finding> {
         let name = format!("c{n}");
         let ended = shop.sh(&["--name", &name], "echo $HOSTNAME > /goods/one")?;
         if ended.code != 0 {
-            return Err(finding(ended.stderr));
+            return Err(shell(&ended));
         }
     }
     let all = weight(&shop.place("root/layers"))? + weight(&shop.place("root/containers"))?;
@@ -114,13 +97,7 @@ pub(crate) fn ten(stage: &Stage) -> Result<(), Finding> {
     if all < layers + layers / 4 + 10 * 64 * 1024 {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!("the layers have {layers} bytes; with ten containers it is {all}"),
-        expected: "ten containers from one image store its files once",
-        meaning: "a container copies the image instead of stacking on it",
-        look: "du -sh layers containers",
-        ..finding(String::new())
-    })
+    Err(Finding::seen("weight").with("layers", layers).with("all", all))
 }
 
 pub(crate) fn nothing_left(stage: &Stage) -> Result<(), Finding> {
@@ -132,13 +109,7 @@ pub(crate) fn nothing_left(stage: &Stage) -> Result<(), Finding> {
     if left.is_empty() {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!("left: {}", left.join(", ")),
-        expected: "a container without --name is gone at its end, and so is its record",
-        meaning: "its folder isn't removed on every way out",
-        look: "ls containers",
-        ..finding(String::new())
-    })
+    Err(Finding::seen("left").with("names", left.join(", ")))
 }
 
 /// What is in the containers' folder and on record.
@@ -173,13 +144,7 @@ pub(crate) fn killed(stage: &Stage) -> Result<(), Finding> {
     if began && named && !mounted {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!("began: {began}; a record names its folder: {named}; a mount is left: {mounted}"),
-        expected: "what is left is on record, for cargo workshop clean, and nothing is mounted",
-        meaning: "the folder was made before it was written down, or the stack was mounted on the host",
-        look: "ls records containers",
-        ..finding(String::new())
-    })
+    Err(Finding::seen("killed").with("began", began).with("named", named).with("mounted", mounted))
 }
 
 /// What a write would change of a file: inode, length, mode, times.

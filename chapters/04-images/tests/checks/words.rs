@@ -3,20 +3,14 @@
 use checks::finding::Finding;
 use checks::stage::Stage;
 
+use crate::back::other;
 use crate::shop::{IMAGE, Shop};
 
 fn equal(seen: &str, wanted: &str) -> Result<(), Finding> {
     if seen == wanted {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!("{seen:?} where {wanted:?} was expected"),
-        expected: "the image's Env, Entrypoint, Cmd, WorkingDir and User, each replaced by what the command line says",
-        meaning: "a field of the config isn't taken over, or the order of the two is wrong",
-        look: "ch04-images inspect --format '{{json .Config}}' IMAGE",
-        read: "book: chapter 04, 'how it wants to be run'; OCI image spec, config.md",
-        ..Finding::default()
-    })
+    Err(other(seen, wanted))
 }
 
 const CHANGES: [&str; 4] = [

@@ -42,11 +42,11 @@ pub(crate) fn file(stage: &Stage) -> Result<(), Finding> {
 pub(crate) fn next_laptop(stage: &Stage) -> Result<(), Finding> {
     let desk = Desk::new(stage)?;
     let old = desk.image("echo 1 > /etc/version; mkdir -p /srv", &[])?;
-    let new = desk.image("echo 2 > /etc/version; mkdir -p /srv; echo tool > /usr/local/tool", &[])?;
+    let new = desk.image("echo 2 > /etc/version; mkdir -p /srv; echo tool > /etc/tool", &[])?;
     let drive = format!("{}:/srv", desk.volume("drive"));
     let work = "cat /etc/version; cat /srv/thesis 2>/dev/null; echo page $(cat /etc/version) >> /srv/thesis";
     says(&desk.sh_in(&old, &["-v", &drive], work)?, "1\n")?;
-    says(&desk.sh_in(&new, &["-v", &drive], &format!("{work}; cat /usr/local/tool"))?, "2\npage 1\ntool\n")?;
+    says(&desk.sh_in(&new, &["-v", &drive], &format!("{work}; cat /etc/tool"))?, "2\npage 1\ntool\n")?;
     says(&desk.sh_in(&old, &["-v", &drive], "cat /srv/thesis")?, "page 1\npage 2\n")
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn read_only(stage: &Stage) -> Result<(), Finding> {
     let folder = desk.make("folder")?;
     fs::write(desk.path("folder/file"), "before\n")?;
     let name = desk.volume("data");
-    let script = "for d in /mnt /data; do mkdir -p $d; (echo after > $d/file) 2>/dev/null || echo refused; rm -f $d/file 2>/dev/null; chmod 777 $d 2>/dev/null; done";
+    let script = "for d in /mnt /data; do mkdir -p $d; (echo after > $d/file) 2>/dev/null || echo refused; rm -f $d/file 2>/dev/null; chmod 777 $d 2>/dev/null; done; true";
     let ended = desk.sh(&["-v", &format!("{folder}:/mnt:ro"), "-v", &format!("{name}:/data:ro")], script)?;
     says(&ended, "refused\nrefused\n")?;
     equal(&fs::read_to_string(desk.path("folder/file")).unwrap_or_default(), "before\n")

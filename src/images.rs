@@ -1,0 +1,152 @@
+//! The verbs of images, as Docker names them: each is one of chapter 04's.
+
+use std::io;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use ch00_process::kernel::Kernel;
+use ch04_images::ends::Ends;
+use ch04_images::reference::Reference;
+use ch04_images::save::Form;
+use ch04_images::verbs::{self, Words};
+use clap::{Args, Subcommand};
+
+/// What can be done with images, and with containers that are kept.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// An image from a root file system: a tar (plain, gzip, zstd, xz), a directory, or - for standard input
+    Import {
+        /// The tar or directory
+        source: PathBuf,
+        /// What the image is called
+        name: Reference,
+        #[command(flatten)]
+        about: Words,
+    },
+    /// Images from an archive: an OCI one, or docker save's
+    Load {
+        /// The archive, or a layout's folder; - for standard input
+        #[arg(long, short, value_name = "FILE", default_value = "-")]
+        input: PathBuf,
+    },
+    /// Images as one archive
+    Save(Save),
+    /// The images of the store
+    Images {
+        /// Their digests alone
+        #[arg(long, short)]
+        quiet: bool,
+    },
+    /// One name more for an image
+    Tag {
+        /// The image
+        image: String,
+        /// The name
+        name: Reference,
+    },
+    /// Take away a name, or by its digest an image with all its names
+    Rmi {
+        /// Names or digests
+        #[arg(required = true)]
+        images: Vec<String>,
+    },
+    /// What was done for each layer of an image
+    History {
+        /// The image
+        image: String,
+    },
+    /// Draw the stack of an image
+    Layers {
+        /// The image
+        image: String,
+    },
+    /// All that is known about an image, as JSON
+    Inspect {
+        /// Only this: {{.Config.Cmd}}, {{json .Config}}
+        #[arg(long, short, value_name = "TEMPLATE")]
+        format: Option<String>,
+        /// The image
+        image: String,
+    },
+    /// What a kept container has changed: A added, C changed, D deleted
+    Diff {
+        /// The container
+        container: String,
+    },
+    /// An image from what a kept container has changed
+    Commit {
+        /// The container
+        container: String,
+        /// What the image is called
+        name: Option<Reference>,
+        #[command(flatten)]
+        about: Words,
+    },
+    /// A kept container's whole tree as a tar
+    Export {
+        /// Where to; - for standard output
+        #[arg(long, short, value_name = "FILE", default_value = "-")]
+        output: PathBuf,
+        /// The container
+        container: String,
+    },
+    /// Copy between host and container: CONTAINER:PATH HOSTPATH, or the other way
+    Cp {
+        /// From
+        from: String,
+        /// To
+        to: String,
+    },
+    /// Remove what no image and no container needs
+    Prune,
+}
+
+/// The words of `save`.
+#[derive(Debug, Args)]
+pub(crate) struct Save {
+    /// Where to; - for standard output
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// Its form
+    #[arg(long, value_enum, default_value = "oci")]
+    format: Form,
+    /// The images
+    #[arg(required = true)]
+    images: Vec<String>,
+}
+
+/// Does it.
+///
+/// # Errors
+/// As chapter 04 says.
+pub(crate) fn perform(
+    verb: Verb,
+    out: &mut io::Stdout,
+    notes: &mut (impl io::Write + IsTerminal + Send),
+    k: &Kernel,
+) -> Result<u8> {
+    let (out_is_terminal, notes_is_terminal) = (out.is_terminal(), notes.is_terminal());
+    let mut ends = Ends { out, out_is_terminal, notes, notes_is_terminal, name: "boxroom" };
+    verbs::perform(of_the_chapter(verb), &mut ends, k)
+}
+
+fn of_the_chapter(verb: Verb) -> verbs::Verb {
+    use verbs::Verb as Below;
+    match verb {
+        Verb::Import { source, name, about } => Below::Import { source, name, about },
+        Verb::Load { input } => Below::Load { source: input, name: None },
+        Verb::Save(Save { output, format, images }) => Below::Save { output, format, images },
+        Verb::Images { quiet } => Below::Ls { quiet },
+        Verb::Tag { image, name } => Below::Tag { image, name },
+        Verb::Rmi { images } => Below::Rm { images },
+        Verb::History { image } => Below::History { image },
+        Verb::Layers { image } => Below::Layers { image },
+        Verb::Inspect { format, image } => Below::Inspect { format, image },
+        Verb::Diff { container } => Below::Diff { container },
+        Verb::Commit { container, name, about } => Below::Commit { container, name, about },
+        Verb::Export { output, container } => Below::Export { output, container },
+        Verb::Cp { from, to } => Below::Cp { from, to },
+        Verb::Prune => Below::Prune,
+    }
+}
