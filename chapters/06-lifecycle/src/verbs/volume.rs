@@ -1,6 +1,7 @@
 //! The verb `volume`: chapter 05's, and one for which a container has to run: `volume plug`.
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 
 use anyhow::Result;
 use ch00_process::keyboard::Watch;
@@ -53,11 +54,9 @@ pub(super) fn volume(volume: Volume, io: &mut Io<'_>) -> Result<u8> {
             Ok(ch04_images::mapped::run(words, &super::unwatched())?.code)
         }
         Volume::Below(verb) => {
-            let (text, notes) = below::run(verb)?;
-            for note in notes {
+            for note in below::run(verb, io.out, io.seat.out.is_terminal())? {
                 let _ = writeln!(io.err, "{}: {note}", io.program);
             }
-            io.out.write_all(text.as_bytes())?;
             Ok(0)
         }
     }
