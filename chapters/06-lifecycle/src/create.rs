@@ -104,7 +104,7 @@ pub fn create(all: &Containers, options: Options, k: &Kernel) -> Result<Made> {
 /// All that can be said before anything is made.
 fn settled(all: &Containers, options: Options, k: &Kernel) -> Result<Config> {
     let store = &all.store;
-    let image = store.image(&options.below.below.image)?;
+    let image = run::found(store, &options.below.below.image, k)?;
     let layers = run::unpacked(store, &image, k)?;
     let words = image.config.config().clone().unwrap_or_default();
     let user = options.below.below.user.clone().or_else(|| words.user().clone()).unwrap_or_default();

@@ -100,6 +100,11 @@ fn teller(watch: Watch) -> Result<(Kernel, Arc<File>)> {
     Ok((watch.kernel(Box::new(Arc::clone(&spare)))?, spare))
 }
 
+/// What the monitor keeps of it: whoever reads our standard error to its end isn't to wait for the container's.
+fn watched<'f>(k: &Kernel, spare: &'f Arc<File>) -> Option<&'f File> {
+    k.is_watched().then_some(&**spare)
+}
+
 /// # Errors
 /// What could not be done.
 pub(super) fn create(create: Create, io: &mut Io<'_>) -> Result<u8> {
@@ -142,7 +147,7 @@ pub(super) fn run(run: Run, io: &mut Io<'_>) -> Result<u8> {
         alone: false,
         keys: detach_keys.unwrap_or_default(),
     };
-    let how = How { teller: Some(&spare), attached: (!detach).then_some((io.seat, &manner)) };
+    let how = How { teller: watched(&k, &spare), attached: (!detach).then_some((io.seat, &manner)) };
     match monitor::start(life, k, &how) {
         Ok(None) => {
             writeln!(io.out, "{id}")?;
@@ -244,7 +249,7 @@ pub(crate) fn begin(
     }
     let (k, spare) = teller(watch)?;
     let life = Life { container: container.clone(), restarts: 0, lock: Some(lock), record: None };
-    let how = How { teller: Some(&spare), attached };
+    let how = How { teller: watched(&k, &spare), attached };
     monitor::start(life, k, &how).map_err(|failure| failure.code(1).into())
 }
 

@@ -1,7 +1,6 @@
 //! The verb `volume`: chapter 05's, and one for which a container has to run: `volume plug`.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 
 use anyhow::Result;
 use ch00_process::keyboard::Watch;
@@ -54,7 +53,8 @@ pub(super) fn volume(volume: Volume, io: &mut Io<'_>) -> Result<u8> {
             Ok(ch04_images::mapped::run(words, &super::unwatched())?.code)
         }
         Volume::Below(verb) => {
-            for note in below::run(verb, io.out, io.seat.out.is_terminal())? {
+            let terminal = std::io::IsTerminal::is_terminal(&io.seat.out);
+            for note in below::run(verb, io.out, terminal)? {
                 let _ = writeln!(io.err, "{}: {note}", io.program);
             }
             Ok(0)
