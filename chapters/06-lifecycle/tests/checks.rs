@@ -3,12 +3,18 @@
 
 #[path = "checks/crash.rs"]
 mod crash;
+#[path = "checks/exec.rs"]
+mod exec;
+#[path = "checks/keyboard.rs"]
+mod keyboard;
 #[path = "checks/life.rs"]
 mod life;
 #[path = "checks/lodge.rs"]
 mod lodge;
 #[path = "checks/many.rs"]
 mod many;
+#[path = "checks/plug.rs"]
+mod plug;
 #[path = "checks/talk.rs"]
 mod talk;
 
@@ -46,4 +52,28 @@ const CHECKS: &[Check] = &[
     Check { name: "ch06_sixteen_shells_agree", new: true, needs: ROOM, run: many::race },
     Check { name: "ch06_twenty_equal_servers", new: true, needs: ROOM, run: many::equal_servers },
     Check { name: "ch06_a_new_laptop_has_the_old_drive", new: false, needs: ROOM, run: many::new_laptop },
+    Check { name: "ch06_exec_is_in_the_same_rooms", new: true, needs: ROOM, run: exec::rooms },
+    Check { name: "ch06_exec_is_in_the_same_groups", new: true, needs: GROUP, run: exec::groups },
+    Check { name: "ch06_exec_has_no_more_rights", new: true, needs: ROOM, run: exec::nobody_more },
+    Check { name: "ch06_exec_has_words_of_its_own", new: false, needs: ROOM, run: exec::words },
+    Check { name: "ch06_exec_codes_are_dockers", new: false, needs: ROOM, run: exec::codes },
+    Check { name: "ch06_exec_stands_inside", new: false, needs: ROOM, run: exec::descriptor },
+    Check { name: "ch06_exec_program_is_not_written", new: false, needs: ROOM, run: exec::own_program },
+    Check { name: "ch06_a_killed_exec_leaves_nobody", new: false, needs: ROOM, run: exec::killed },
+    Check { name: "ch06_exec_pipes_are_clean", new: false, needs: ROOM, run: exec::pipes },
+    Check { name: "ch06_one_command_to_many", new: false, needs: ROOM, run: exec::fleet },
+    Check { name: "ch06_a_terminal_is_the_containers", new: true, needs: ROOM, run: keyboard::terminal },
+    Check { name: "ch06_raw_mode_is_put_back", new: false, needs: ROOM, run: keyboard::put_back },
+    Check { name: "ch06_detach_leaves_the_command", new: false, needs: ROOM, run: keyboard::detach },
+    Check { name: "ch06_all_attached_see_the_same", new: true, needs: ROOM, run: keyboard::run_and_attach },
+    Check { name: "ch06_a_slow_client_blocks_nobody", new: false, needs: ROOM, run: keyboard::slow },
+    Check { name: "ch06_attach_passes_signals_on", new: false, needs: ROOM, run: keyboard::proxy },
+    Check {
+        name: "ch06_a_drive_is_plugged_into_what_runs",
+        new: true,
+        needs: ROOM,
+        run: plug::while_it_runs,
+    },
+    Check { name: "ch06_a_hostile_place_hits_nothing", new: false, needs: ROOM, run: plug::hostile },
+    Check { name: "ch06_plug_says_what_it_needs", new: false, needs: ROOM, run: plug::refused },
 ];
