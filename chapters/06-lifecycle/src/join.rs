@@ -62,6 +62,7 @@ pub fn not_running(name: &str) -> Failure {
         "its first process has ended, or was never started",
         hint,
     )
+    .code(1)
 }
 
 /// Into the rooms and the group of a running container.

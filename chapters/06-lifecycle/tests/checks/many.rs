@@ -7,7 +7,7 @@ use std::time::Duration;
 use checks::drive::{is_alive, within};
 use checks::finding::Finding;
 use checks::mould;
-use checks::stage::{Stage, folder};
+use checks::stage::Stage;
 
 use crate::crash::nothing_of;
 use crate::life::first_of;
@@ -71,14 +71,24 @@ pub(crate) fn race(stage: &Stage) -> Result<(), Finding> {
 pub(crate) fn equal_servers(stage: &Stage) -> Result<(), Finding> {
     const SERVERS: usize = 20;
     let lodge = Lodge::new(stage)?;
-    let layers = || -> Result<usize, Finding> { Ok(fs::read_dir(folder()?.join("root/layers"))?.count()) };
-    let before = layers()?;
+    // What the kernel has stacked for each: the lower directories are the same folders.
+    let lowers = |pid: i32| -> Result<String, Finding> {
+        let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo"))?;
+        let root = mounts.lines().find(|line| line.contains(" / / ")).unwrap_or_default().to_string();
+        let options = root.rsplit(' ').next().unwrap_or_default();
+        let lower = options.split(',').filter(|option| option.starts_with("lowerdir"));
+        Ok(lower.collect::<Vec<_>>().join(","))
+    };
     let label = format!("app={}", lodge.name("web"));
     let mut servers = Vec::new();
     for n in 0..SERVERS {
         servers.push(lodge.guest(&format!("server-{n}"), &["--label", &label])?);
     }
-    equal(&layers()?.to_string(), &before.to_string())?;
+    let shared = lowers(servers[0].1.0)?;
+    equal(&shared.contains("lowerdir").to_string(), "true")?;
+    for (_, first) in &servers {
+        equal(&lowers(first.0)?, &shared)?;
+    }
     let filter = format!("label={label}");
     let listed = lodge.tell(&["ps", "-q", "--filter", &filter])?.stdout.lines().count();
     equal(&listed.to_string(), &SERVERS.to_string())?;
