@@ -4,16 +4,17 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use ch00_process::failure::Failure;
+use ch00_process::failure::{ENGINE, Failure};
 use ch00_process::kernel::Kernel;
 use ch00_process::wait::Ended;
 use clap::Args;
 
 use crate::attach::{Manner, Over, wants_terminal};
 use crate::beside;
-use crate::containers::Containers;
+use crate::containers::{Container, Containers};
 use crate::exec::{Wish, launch};
 use crate::fleet;
+use crate::join::not_running;
 use crate::keys::Keys;
 use crate::own_program;
 use crate::terminal::{Seat, write_all};
@@ -94,7 +95,7 @@ pub fn run(options: Options, seat: Seat<'_>, k: &Kernel) -> Result<u8> {
     let (launch, master) = launch(&container, &wish)?;
     if !options.tty && !options.detach {
         // What the caller has is the command's own: nothing is in between.
-        let Ended { code, .. } = launch.run(k)?;
+        let Ended { code, .. } = launch.run(k).map_err(|failure| ended_meanwhile(failure, &container))?;
         return Ok(code);
     }
     let manner = Manner {
@@ -107,15 +108,23 @@ pub fn run(options: Options, seat: Seat<'_>, k: &Kernel) -> Result<u8> {
     };
     match beside::run(launch, master, (!options.detach).then_some((seat, &manner)), k)? {
         Over::Ended(code) => Ok(code),
-        Over::Failed(failure) => Err((*failure).into()),
+        Over::Failed(failure) => Err(ended_meanwhile(*failure, &container).into()),
         Over::Signal(number) => Ok(128 + number),
         Over::Detached if options.detach => Ok(0),
         Over::Detached => {
             write_all(seat.err, b"read escape sequence\n")?;
             Ok(0)
         }
-        Over::Lost => Ok(ch00_process::failure::ENGINE),
+        Over::Lost => Ok(ENGINE),
     }
+}
+
+/// The container may end while somebody goes in: each call has another errno for that, and clone3 says ENOMEM.
+fn ended_meanwhile(failure: Failure, container: &Container) -> Failure {
+    if failure.code == ENGINE && failure.errno != 0 && container.process().is_none() {
+        return not_running(container.name());
+    }
+    failure
 }
 
 fn no_command() -> Failure {

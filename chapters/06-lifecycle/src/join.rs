@@ -51,6 +51,15 @@ impl Target {
         }
     }
     // ANCHOR_END: hold
+
+    /// It may end at any moment: what the kernel then says of a process that is no more, in words.
+    #[must_use]
+    pub fn gone(&self, failure: Failure) -> Failure {
+        match failure.errno() {
+            Errno::ENOENT | Errno::ESRCH => not_running(&self.name),
+            _ => failure,
+        }
+    }
 }
 
 /// Docker's refusal, with the way out.
@@ -95,10 +104,7 @@ impl Mechanism for Join {
     fn prepare(&mut self, k: &Kernel, birth: &mut Birth) -> Result<()> {
         let pid = self.target.pid();
         let pidfd = self.target.hold(k)?;
-        let gone = |failure: Failure| match failure.errno() {
-            Errno::ENOENT | Errno::ESRCH => not_running(&self.target.name),
-            _ => failure,
-        };
+        let gone = |failure| self.target.gone(failure);
         self.rooms =
             k.why("the rooms that it has to itself are those to enter").other_rooms(pid).map_err(gone)?;
         for (version, folder) in groups_of(pid) {

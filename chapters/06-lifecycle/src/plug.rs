@@ -86,14 +86,16 @@ fn in_between(running: &Target, data: &Path, plug: &Plug, k: &Kernel) -> kernel:
 
 // ANCHOR: road
 fn road(running: &Target, data: &Path, plug: &Plug, k: &Kernel) -> kernel::Result<()> {
+    let gone = |failure| running.gone(failure);
     let pidfd = running.hold(k)?;
-    let rooms = k.why("whose mounts are they, and whose ids?").other_rooms(running.pid())?;
+    let rooms = k.why("whose mounts are they, and whose ids?").other_rooms(running.pid()).map_err(gone)?;
     let has_own_users = rooms.contains(CloneFlags::CLONE_NEWUSER);
     let userns = PathBuf::from(format!("/proc/{}/ns/user", running.pid()));
     let is_root = geteuid().is_root();
     if has_own_users && !is_root {
         k.why("who may mount nothing on the host may in the container's user namespace")
-            .setns(pidfd.as_fd(), CloneFlags::CLONE_NEWUSER)?;
+            .setns(pidfd.as_fd(), CloneFlags::CLONE_NEWUSER)
+            .map_err(gone)?;
     }
     k.why("a table of mounts of our own, in which everything is still to be found")
         .unshare(CloneFlags::CLONE_NEWNS)?;
@@ -104,7 +106,8 @@ fn road(running: &Target, data: &Path, plug: &Plug, k: &Kernel) -> kernel::Resul
         k.why("what root owns on disk, root inside owns too")
             .mount_setattr_idmap(tree.as_fd(), userns.as_fd())?;
         k.why("inside, only who has an id inside may make a mount point")
-            .setns(pidfd.as_fd(), CloneFlags::CLONE_NEWUSER)?;
+            .setns(pidfd.as_fd(), CloneFlags::CLONE_NEWUSER)
+            .map_err(gone)?;
         k.why("the host's groups stay outside").setgroups(&[])?;
         k.why("root's group inside").setresgid(Gid::from_raw(0))?;
         k.why("root inside").setresuid(Uid::from_raw(0))?;
@@ -113,7 +116,8 @@ fn road(running: &Target, data: &Path, plug: &Plug, k: &Kernel) -> kernel::Resul
         k.why("before anybody inside could write").mount_setattr_read_only(tree.as_fd(), true)?;
     }
     k.why("into the container's mounts, with the volume in our hand")
-        .setns(pidfd.as_fd(), CloneFlags::CLONE_NEWNS)?;
+        .setns(pidfd.as_fd(), CloneFlags::CLONE_NEWNS)
+        .map_err(gone)?;
     attach(&tree, plug, k)
 }
 // ANCHOR_END: road
