@@ -86,8 +86,8 @@ impl Status {
     /// # Errors
     /// From here no such move leads anywhere.
     pub fn after(self, step: Move, called: &str) -> Result<Self, Failure> {
-        use {Move as M, Status as S};
         // ANCHOR: task-states
+        use {Move as M, Status as S};
         match (self, step) {
             (S::Created | S::Stopped, M::Start) => Ok(S::Running),
             (S::Restarting, M::Start | M::Retry) => Ok(S::Running),

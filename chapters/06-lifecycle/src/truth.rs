@@ -79,10 +79,10 @@ fn holder(container: &Container) -> Option<Owner> {
     Owner::of(pid)
 }
 
-/// `1: FLOCK  ADVISORY  WRITE 1234 fe:01:5678 0 EOF`. Devices have other numbers there (btrfs), inodes have not.
+/// `1: FLOCK  ADVISORY  READ 1234 fe:01:5678 0 EOF`. Devices have other numbers there (btrfs), inodes have not.
 fn holder_in(line: &str, inode: u64) -> Option<u32> {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [_, "FLOCK", _, "WRITE", pid, place, ..] = words[..] else { return None };
+    let [_, "FLOCK", _, "READ" | "WRITE", pid, place, ..] = words[..] else { return None };
     let found: u64 = place.rsplit(':').next()?.parse().ok()?;
     (found == inode).then(|| pid.parse().ok()).flatten()
 }
@@ -122,6 +122,7 @@ mod tests {
     fn ch06_the_kernels_list_of_locks_is_read() {
         let line = "7: FLOCK  ADVISORY  WRITE 4242 fe:01:1234 0 EOF";
         assert_eq!(holder_in(line, 1234), Some(4242));
+        assert_eq!(holder_in(&line.replace("WRITE", "READ"), 1234), Some(4242), "held by a share");
         assert_eq!(holder_in(line, 234), None);
         assert_eq!(
             holder_in("7: -> FLOCK  ADVISORY  WRITE 1 fe:01:1234 0 EOF", 1234),

@@ -16,6 +16,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use ch00_process::explain::Process;
@@ -59,8 +60,8 @@ enum Word {
 /// How a container is started.
 #[derive(Debug, Default)]
 pub struct How<'a> {
-    /// Where `k` tells the launch to, where it does.
-    pub teller: Option<&'a File>,
+    /// Where `k` tells the launch to, where it does; `k` alone owns it, and with it it is closed.
+    pub teller: Weak<File>,
     /// Who sits at it from its first moment; nothing it says is lost to them.
     pub attached: Option<(Seat<'a>, &'a Manner)>,
 }
@@ -82,7 +83,7 @@ pub fn start(life: Life, k: Kernel, how: &How<'_>) -> Result<Option<Over>> {
     let Some((_, pidfd)) = made else {
         drop((hears, client));
         let size = how.attached.and_then(|(seat, _)| seat.size());
-        live(life, First { tells: Some(tells.into()), client: theirs, size }, k, how.teller);
+        live(life, First { tells: Some(tells.into()), client: theirs, size }, k, &how.teller);
     };
     drop((tells, theirs));
     // The lock has gone over to the monitor, which opens it when the process is on disk: here it is only forgotten.
@@ -127,15 +128,18 @@ struct First {
 }
 
 /// The monitor's life. It never returns to what its memory is a copy of.
-fn live(mut life: Life, mut first: First, k: Kernel, teller: Option<&File>) -> ! {
+fn live(mut life: Life, mut first: First, k: Kernel, teller: &Weak<File>) -> ! {
     std::panic::set_hook(Box::new(|_| {}));
     let container = life.container.clone();
     life.record = None; // the starter's; this process writes its own
     let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let kept = [first.tells.as_ref(), teller].map(|file| file.map(AsFd::as_fd));
+        let teller = teller.upgrade();
+        let kept = [first.tells.as_ref(), teller.as_deref()].map(|file| file.map(AsFd::as_fd));
         let kept = kept.into_iter().chain([first.client.as_ref().map(AsFd::as_fd)]);
         let kept: Vec<_> = kept.chain([life.lock.as_ref().map(AsFd::as_fd)]).flatten().collect();
-        Monitor::begin(container, &kept).and_then(|mut monitor| monitor.live(life, &mut first, k))
+        let monitor = Monitor::begin(container, &kept);
+        drop(teller);
+        monitor.and_then(|mut monitor| monitor.live(life, &mut first, k))
     }));
     let last = match lived {
         Ok(Ok(())) => None,
@@ -198,7 +202,7 @@ impl Monitor {
         let (mut life, mut k, mut wait) = (life, k, FIRST_WAIT);
         loop {
             let (restarts, began) = (life.restarts, Instant::now());
-            let code = self.once(life, first, &k)?;
+            let code = self.once(life, first, k)?;
             k = Kernel::new(Process::Host, None);
             wait = if began.elapsed() > LONG_ENOUGH { FIRST_WAIT } else { (wait * 2).min(LONGEST_WAIT) };
             if !self.is_to_start_again(wait)? {
@@ -215,16 +219,16 @@ impl Monitor {
 
     /// Once; the exit code.
     // ANCHOR: once
-    fn once(&mut self, life: Life, first: &mut First, k: &Kernel) -> Result<u8> {
+    fn once(&mut self, life: Life, first: &mut First, k: Kernel) -> Result<u8> {
         let said = |errno| Failure::said(format!("the command's pipes: {errno}"), "", "ulimit -n");
         let config = self.container.config.clone();
         let Some(attached) = &mut self.attached else { return Ok(0) };
         let console = config.tty.then(|| Console::new(config.uid, first.size)).transpose()?;
         let (console, master) = console.unzip();
         let (mut outputs, mut inside, theirs) = pipes(&config).map_err(said)?;
-        let launch = launch(life, console, false, k)?;
+        let launch = launch(life, console, false, &k)?;
         theirs.become_standard().map_err(said)?;
-        let begun = launch.begin(k);
+        let begun = launch.begin(&k);
         silence().map_err(said)?;
         drop(theirs);
         let at_gate = begun?;
@@ -234,11 +238,14 @@ impl Monitor {
         attached.replace(inside);
         if let Some(client) = first.client.take() {
             // All that is said from the first moment on is for them.
-            let greeted = attached.adopt(client).and_then(|()| attached.greet(k, at_gate.pidfd()));
+            let greeted = attached.adopt(client).and_then(|()| attached.greet(&k, at_gate.pidfd()));
             greeted.map_err(|error| failure(error.into()))?;
         }
-        let running = at_gate.release(k)?;
+        let running = at_gate.release(&k)?;
+        // It is told: where that went to is whoever's who started it, and is closed with what told it.
+        drop(k);
         say(&mut first.tells, &Word::Runs);
+        let k = &Kernel::new(Process::Host, None);
         until_the_end(k, running.pidfd(), outputs, &self.signals, &mut Ears { log: &mut self.log, attached });
         running.end(k, |_| {}).map(|ended| ended.code)
     }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -95,14 +95,10 @@ pub struct Restart {
 }
 
 /// A kernel that tells the launch, also when standard error has become somebody else's.
-fn teller(watch: Watch) -> Result<(Kernel, Arc<File>)> {
+fn teller(watch: Watch) -> Result<(Kernel, Weak<File>)> {
     let spare: Arc<File> = Arc::new(std::io::stderr().as_fd().try_clone_to_owned()?.into());
-    Ok((watch.kernel(Box::new(Arc::clone(&spare)))?, spare))
-}
-
-/// What the monitor keeps of it: whoever reads our standard error to its end isn't to wait for the container's.
-fn watched<'f>(k: &Kernel, spare: &'f Arc<File>) -> Option<&'f File> {
-    k.is_watched().then_some(&**spare)
+    let seen = Arc::downgrade(&spare);
+    Ok((watch.kernel(Box::new(spare))?, seen))
 }
 
 /// # Errors
@@ -147,7 +143,7 @@ pub(super) fn run(run: Run, io: &mut Io<'_>) -> Result<u8> {
         alone: false,
         keys: detach_keys.unwrap_or_default(),
     };
-    let how = How { teller: watched(&k, &spare), attached: (!detach).then_some((io.seat, &manner)) };
+    let how = How { teller: spare, attached: (!detach).then_some((io.seat, &manner)) };
     match monitor::start(life, k, &how) {
         Ok(None) => {
             writeln!(io.out, "{id}")?;
@@ -249,7 +245,7 @@ pub(crate) fn begin(
     }
     let (k, spare) = teller(watch)?;
     let life = Life { container: container.clone(), restarts: 0, lock: Some(lock), record: None };
-    let how = How { teller: watched(&k, &spare), attached };
+    let how = How { teller: spare, attached };
     monitor::start(life, k, &how).map_err(|failure| failure.code(1).into())
 }
 

@@ -11,12 +11,15 @@ use clap::Args;
 use nix::sys::signal::Signal;
 
 use super::{Io, unwatched};
+use crate::attach::{self, Manner, Over};
 use crate::containers::{Container, Containers};
 use crate::freeze;
+use crate::keys::Keys;
 use crate::life::Life;
 use crate::mend::mend;
 use crate::process::Process;
 use crate::state::{Move, Status};
+use crate::terminal::Seat;
 
 /// `stop`
 #[derive(Debug, Args)]
@@ -159,19 +162,17 @@ pub(super) fn kill(kill: &Kill, io: &mut Io<'_>) -> Result<u8> {
     Ok(io.each(&kill.containers, |_, name| {
         let container = all.find(name)?;
         let k = unwatched();
+        if signal == Signal::SIGKILL {
+            container.state().status.after(Move::Kill, container.name())?;
+            return ask(&container, None, Some(Duration::ZERO)); // as Docker: it has ended when this comes back
+        }
         let process = {
             let _lock = container.lock()?;
-            let mut state = container.state();
+            let state = container.state();
             state.status.after(Move::Kill, container.name())?;
-            if signal == Signal::SIGKILL {
-                state.stop_asked = true; // Docker's: who is killed by hand stays dead
-                container.write_state(&state, false)?;
-            }
             state.process.as_ref().and_then(Process::find)
         };
-        let Some(process) = process else { return ask(&container, None, Some(Duration::ZERO)) };
-        process.signal(&k, signal)?;
-        Ok(())
+        process.map_or(Ok(()), |process| Ok(process.signal(&k, signal)?))
     }))
 }
 
@@ -182,7 +183,7 @@ pub(super) fn wait(wait: &Wait, io: &mut Io<'_>) -> Result<u8> {
     let mut code = 0;
     for name in &wait.containers {
         match all.find(name) {
-            Ok(container) => writeln!(io.out, "{}", code_of(&container))?,
+            Ok(container) => writeln!(io.out, "{}", code_of(&container, io.seat))?,
             Err(error) => {
                 io.fail(&error);
                 code = 1;
@@ -192,14 +193,28 @@ pub(super) fn wait(wait: &Wait, io: &mut Io<'_>) -> Result<u8> {
     Ok(code)
 }
 
-/// Waits for a container's end; its exit code.
-pub(crate) fn code_of(container: &Container) -> u8 {
+/// Waits for a container's end; its exit code. The monitor says it, where there is one: with --rm nothing else will know it
+/// in a moment.
+pub(crate) fn code_of(container: &Container, seat: Seat<'_>) -> u8 {
+    let only_the_end = Manner {
+        input: false,
+        output: false,
+        proxy: false,
+        waits: false,
+        alone: false,
+        keys: Keys::default(),
+    };
     loop {
         let state = container.state();
         if !state.status.lives() && state.status != Status::Restarting {
             return state.code;
         }
-        // Between the end of the process and the next look the monitor writes it down.
+        if let Ok(socket) = attach::reach(&container.run)
+            && let Ok(Over::Ended(code)) = attach::stay(&socket, seat, &only_the_end)
+        {
+            return code;
+        }
+        // Run in the foreground: between the end of the process and the next look it is written down.
         let process = state.process.as_ref().and_then(Process::find);
         match process.or_else(|| state.monitor.as_ref().and_then(Process::find)) {
             Some(process) => drop(process.ends_within(Some(Duration::from_millis(200)))),
