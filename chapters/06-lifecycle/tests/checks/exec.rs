@@ -4,13 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
 use checks::drive::{is_alive, status_field, within};
 use checks::finding::Finding;
-use checks::stage::Stage;
+use checks::stage::{Stage, folder};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
@@ -23,10 +24,16 @@ struct Inside {
 }
 
 impl Inside {
-    fn begin(lodge: &Lodge, name: &str, options: &[&str]) -> Result<Self, Finding> {
+    fn begin(lodge: &Lodge, name: &str) -> Result<Self, Finding> {
+        Self::by(lodge, name, Path::new(lodge.command(&[])?.get_program()))
+    }
+
+    /// By another file of the same program.
+    fn by(lodge: &Lodge, name: &str, program: &Path) -> Result<Self, Finding> {
         let word = lodge.name("inside");
-        let words = [&["exec", "-i"], options, &[name, "sh", "-c", "read go", &word]].concat();
-        let mut engine = lodge.command(&words)?.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let words = ["exec", "-i", name, "sh", "-c", "read go", &word];
+        let mut engine =
+            lodge.dressed(program, &words)?.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let mut found = Vec::new();
         within(Duration::from_secs(5), || {
             found = seen(&word);
@@ -58,7 +65,7 @@ const ROOMS: [&str; 8] = ["user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "
 pub(crate) fn rooms(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
     let (name, first) = lodge.guest("rooms", &[])?;
-    let inside = Inside::begin(&lodge, &name, &[])?;
+    let inside = Inside::begin(&lodge, &name)?;
     let here = Seen(std::process::id().cast_signed());
     for room in ROOMS {
         let (theirs, its, ours) = (inside.command.room(room)?, first.room(room)?, here.room(room)?);
@@ -77,7 +84,7 @@ pub(crate) fn rooms(stage: &Stage) -> Result<(), Finding> {
 pub(crate) fn groups(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
     let (name, first) = lodge.guest("groups", &[])?;
-    let inside = Inside::begin(&lodge, &name, &[])?;
+    let inside = Inside::begin(&lodge, &name)?;
     equal(&inside.command.groups(), &first.groups())?;
     inside.end()
 }
@@ -85,7 +92,7 @@ pub(crate) fn groups(stage: &Stage) -> Result<(), Finding> {
 pub(crate) fn nobody_more(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
     let (name, first) = lodge.guest("same", &[])?;
-    let inside = Inside::begin(&lodge, &name, &[])?;
+    let inside = Inside::begin(&lodge, &name)?;
     for field in ["Uid", "Gid", "Groups", "CapEff", "CapBnd", "SigIgn", "SigBlk"] {
         let (theirs, its) = (inside.command.status(), first.status());
         equal(status_field(&theirs, field), status_field(&its, field))?;
@@ -162,11 +169,14 @@ pub(crate) fn descriptor(stage: &Stage) -> Result<(), Finding> {
 pub(crate) fn own_program(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
     let (name, _) = lodge.guest("program", &[])?;
-    let inside = Inside::begin(&lodge, &name, &[])?;
+    // A file that nobody else runs: the kernel lets nobody write to a program while it is run, and monitors run theirs.
+    let folder = tempfile::tempdir_in(folder()?)?;
+    let program = folder.path().join("engine");
+    fs::copy(lodge.command(&[])?.get_program(), &program)?;
+    let inside = Inside::by(&lodge, &name, &program)?;
     // What somebody inside has who was quick enough: a handle of the program, kept until nobody runs it any more.
     let path = format!("/proc/{}/exe", inside.engine.id());
     let handle = OpenOptions::new().read(true).custom_flags(libc_o_path()).open(&path)?;
-    let program = lodge.command(&[])?.get_program().to_owned();
     inside.end()?;
     let again = format!("/proc/thread-self/fd/{}", handle.as_raw_fd());
     let mut open = None;
@@ -191,7 +201,7 @@ fn libc_o_path() -> i32 {
 pub(crate) fn killed(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
     let (name, first) = lodge.guest("killed", &[])?;
-    let mut inside = Inside::begin(&lodge, &name, &[])?;
+    let mut inside = Inside::begin(&lodge, &name)?;
     kill(Pid::from_raw(inside.engine.id().cast_signed()), Signal::SIGKILL)?;
     inside.engine.wait()?;
     if !within(Duration::from_secs(5), || !is_alive(inside.command.0)) {

@@ -42,7 +42,12 @@ impl Lodge {
 
     /// This program with these words, hermetic, not started yet.
     pub(crate) fn command(&self, words: &[&str]) -> Result<Command, Finding> {
-        let mut command = Command::new(&self.binary);
+        self.dressed(&self.binary, words)
+    }
+
+    /// The same by another file.
+    pub(crate) fn dressed(&self, program: &Path, words: &[&str]) -> Result<Command, Finding> {
+        let mut command = Command::new(program);
         command.args(words).env_clear().stdin(Stdio::null()).env("PATH", PATH).env("HOME", "/");
         command.env("BOXROOM_RUN", folder()?.join("run")).env("BOXROOM_ROOT", folder()?.join("root"));
         Ok(command)

@@ -50,7 +50,7 @@ pub(crate) fn hostile(stage: &Stage) -> Result<(), Finding> {
     }
     // What could not be plugged in is not in use.
     let (other, _) = lodge.guest("other", &[])?;
-    let refused = lodge.tell(&["volume", "plug", &drive, "/proc/x", &other])?;
+    let refused = lodge.tell(&["volume", "plug", &drive, "/etc/passwd", &other])?;
     equal(&refused.code.to_string(), "125")?;
     lodge.tell(&["kill", &name])?;
     lodge.tell(&["rm", "-f", &name])?;
