@@ -1,18 +1,19 @@
-//! The verbs of images, as Docker names them: each is one of chapter 04's.
+//! Images, and what a container has changed, by the names that Docker has for the verbs: each is one of chapter 04's.
 
-use std::io;
+use std::fs::File;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use ch00_process::kernel::Kernel;
+use ch00_process::keyboard::Watch;
 use ch04_images::ends::Ends;
 use ch04_images::reference::Reference;
 use ch04_images::save::Form;
 use ch04_images::verbs::{self, Words};
+use ch06_lifecycle::verbs::Io;
 use clap::{Args, Subcommand};
 
-/// What can be done with images, and with containers that are kept.
+/// What can be done with images, and with what containers have changed.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// An image from a root file system: a tar (plain, gzip, zstd, xz), a directory, or - for standard input
@@ -56,25 +57,15 @@ pub(crate) enum Verb {
         /// The image
         image: String,
     },
-    /// Draw the stack of an image
-    Layers {
-        /// The image
-        image: String,
-    },
-    /// All that is known about an image, as JSON
-    Inspect {
-        /// Only this: {{.Config.Cmd}}, {{json .Config}}
-        #[arg(long, short, value_name = "TEMPLATE")]
-        format: Option<String>,
-        /// The image
-        image: String,
-    },
-    /// What a kept container has changed: A added, C changed, D deleted
+    /// More about images
+    #[command(subcommand)]
+    Image(Image),
+    /// What a container has changed: A added, C changed, D deleted
     Diff {
         /// The container
         container: String,
     },
-    /// An image from what a kept container has changed
+    /// An image from what a container has changed
     Commit {
         /// The container
         container: String,
@@ -83,7 +74,7 @@ pub(crate) enum Verb {
         #[command(flatten)]
         about: Words,
     },
-    /// A kept container's whole tree as a tar
+    /// A container's whole tree as a tar
     Export {
         /// Where to; - for standard output
         #[arg(long, short, value_name = "FILE", default_value = "-")]
@@ -97,6 +88,24 @@ pub(crate) enum Verb {
         from: String,
         /// To
         to: String,
+    },
+}
+
+/// `image`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Image {
+    /// Draw the stack of an image
+    Layers {
+        /// The image
+        image: String,
+    },
+    /// All that is known about an image, as JSON
+    Inspect {
+        /// Only this: {{.Config.Cmd}}, {{json .Config}}
+        #[arg(long, short, value_name = "TEMPLATE")]
+        format: Option<String>,
+        /// The image
+        image: String,
     },
     /// Remove what no image and no container needs
     Prune,
@@ -120,15 +129,18 @@ pub(crate) struct Save {
 ///
 /// # Errors
 /// As chapter 04 says.
-pub(crate) fn perform(
-    verb: Verb,
-    out: &mut io::Stdout,
-    notes: &mut (impl io::Write + IsTerminal + Send),
-    k: &Kernel,
-) -> Result<u8> {
-    let (out_is_terminal, notes_is_terminal) = (out.is_terminal(), notes.is_terminal());
-    let mut ends = Ends { out, out_is_terminal, notes, notes_is_terminal, name: "boxroom" };
-    verbs::perform(of_the_chapter(verb), &mut ends, k)
+pub(crate) fn run(verb: Verb, io: &mut Io<'_>) -> Result<u8> {
+    perform(of_the_chapter(verb), io)
+}
+
+/// One of chapter 04's verbs.
+pub(crate) fn perform(verb: verbs::Verb, io: &mut Io<'_>) -> Result<u8> {
+    let mut notes = File::from(io.seat.err.try_clone_to_owned()?);
+    let (out_is_terminal, notes_is_terminal) = (io.seat.out.is_terminal(), notes.is_terminal());
+    let k = Watch::default().kernel(Box::new(notes.try_clone()?))?;
+    let mut ends =
+        Ends { out: io.out, out_is_terminal, notes: &mut notes, notes_is_terminal, name: "boxroom" };
+    verbs::perform(verb, &mut ends, &k)
 }
 
 fn of_the_chapter(verb: Verb) -> verbs::Verb {
@@ -141,12 +153,12 @@ fn of_the_chapter(verb: Verb) -> verbs::Verb {
         Verb::Tag { image, name } => Below::Tag { image, name },
         Verb::Rmi { images } => Below::Rm { images },
         Verb::History { image } => Below::History { image },
-        Verb::Layers { image } => Below::Layers { image },
-        Verb::Inspect { format, image } => Below::Inspect { format, image },
+        Verb::Image(Image::Layers { image }) => Below::Layers { image },
+        Verb::Image(Image::Inspect { format, image }) => Below::Inspect { format, image },
+        Verb::Image(Image::Prune) => Below::Prune,
         Verb::Diff { container } => Below::Diff { container },
         Verb::Commit { container, name, about } => Below::Commit { container, name, about },
         Verb::Export { output, container } => Below::Export { output, container },
         Verb::Cp { from, to } => Below::Cp { from, to },
-        Verb::Prune => Below::Prune,
     }
 }

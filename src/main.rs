@@ -1,90 +1,78 @@
-//! `boxroom`: the engine, a thin command line over the chapters. It adds no mechanism of its own, and has the
-//! verbs of the chapters that are there.
+//! `boxroom`: the engine, a thin command line over the chapters. It adds no mechanism of its own, and has the verbs of the
+//! chapters that are there, by the names that Docker has for them.
 //!
 //! # Layout
-//! - [`images`], [`containers`]: images, and containers that are kept (chapter 04)
-//! - [`machine`]: this machine (chapters 00, 01, 03)
+//! - [`images`]: images in and out, by name; what a container has changed (chapter 04)
+//! - [`lessons`]: the pictures: base, gym, tree (chapters 00, 01, 03)
+//! - [`papers`]: shell completions and man pages, made of the command line itself
+//!
+//! All that is about a container's life is chapter 06's ([`ch06_lifecycle::verbs`]), volumes with it.
 
-mod containers;
-mod images;
-mod machine;
-
-use std::io::{self, Write};
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use ch00_process::failure::{ENGINE, Failure};
-use ch00_process::keyboard::{self, Watch};
-use ch01_chroot::as_root;
-use ch04_images::mapped;
-use ch04_images::run::{self, Options};
+use ch00_process::keyboard;
+use ch05_volumes::mapped;
+use ch06_lifecycle::terminal::Seat;
+use ch06_lifecycle::verbs::{self, Io};
 use clap::{Parser, Subcommand};
+
+mod images;
+mod lessons;
+mod papers;
 
 /// A small container engine: the sum of the chapters
 #[derive(Parser)]
 #[command(name = "boxroom", version)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Verb,
 }
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Run a command in a container of an image; base is the system of this very machine
-    Run {
-        /// Run as root, by sudo
-        #[arg(long)]
-        root: bool,
-        #[command(flatten)]
-        watch: Watch,
-        #[command(flatten)]
-        options: Box<Options>,
-    },
+    #[command(flatten)]
+    Life(verbs::Verb),
     #[command(flatten)]
     Images(images::Verb),
     #[command(flatten)]
-    Containers(containers::Verb),
+    Lessons(lessons::Verb),
     #[command(flatten)]
-    Machine(machine::Verb),
+    Papers(papers::Verb),
 }
 
 fn main() -> ExitCode {
+    let program = "boxroom";
     if let Some(done) = mapped::asked() {
-        return told(done.map(|()| 0));
+        let told = done.map_err(|error| writeln!(std::io::stderr(), "{program}: {error:#}"));
+        return u8::from(told.is_err()).into();
     }
     let cli: Cli = match keyboard::command_line() {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    told(perform(cli.verb))
-}
-
-fn perform(verb: Verb) -> Result<u8> {
-    let k = || Watch::default().kernel(Box::new(io::stderr()));
-    match verb {
-        Verb::Run { root, watch, options } => start(root, watch, *options),
-        Verb::Images(verb) => images::perform(verb, &mut io::stdout(), &mut io::stderr(), &k()?),
-        Verb::Containers(verb) => containers::perform(verb, &mut io::stdout(), &mut io::stderr(), &k()?),
-        Verb::Machine(verb) => machine::perform(verb, &mut io::stdout()),
-    }
-}
-
-fn told(done: Result<u8>) -> ExitCode {
+    let (input, out, err) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let seat = Seat { input: input.as_fd(), out: out.as_fd(), err: err.as_fd() };
+    let mut io = Io { out: &mut &out, err: &mut &err, program, seat };
+    let done = match cli.verb {
+        Verb::Life(verb) => return verbs::run(verb, &mut io).into(),
+        Verb::Images(verb) => images::run(verb, &mut io),
+        Verb::Lessons(verb) => lessons::run(verb, &mut io),
+        Verb::Papers(verb) => papers::run(&verb, &mut io),
+    };
     match done {
         Ok(code) => code.into(),
+        // A reader who has seen enough: `images | head`.
+        Err(error) if is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let code = error.downcast_ref::<Failure>().map_or(ENGINE, |failure| failure.code);
-            let _ = writeln!(io::stderr(), "boxroom: {error:#}");
-            code.into()
+            io.fail(&error);
+            ExitCode::FAILURE
         }
     }
 }
 
-fn start(root: bool, watch: Watch, options: Options) -> Result<u8> {
-    if root {
-        as_root::become_root()?;
-    }
-    let k = watch.kernel(Box::new(io::stderr()))?;
-    let ended = run::run(options, &k)?;
-    Ok(keyboard::tell_end("boxroom", Ok(ended), &mut io::stderr()))
+fn is_closed(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::BrokenPipe)
 }

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::fcntl::{Flock, FlockArg};
 
 /// The stages of the ladder that have a binary, in their order.
-pub const STAGES: [&str; 6] =
-    ["00-process", "01-chroot", "02-namespaces", "03-cgroups", "04-images", "05-volumes"];
+pub const STAGES: [&str; 7] =
+    ["00-process", "01-chroot", "02-namespaces", "03-cgroups", "04-images", "05-volumes", "06-lifecycle"];
 
 /// Where a stage, and the command in it, looks for programs.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -156,6 +156,10 @@ impl Stage {
             line.push(OsStr::new("run"));
             if let (Some(rootfs), false) = (&self.rootfs, self.has_image()) {
                 line.extend([OsStr::new("--rootfs"), rootfs.as_os_str()]);
+            }
+            if self.has(6) {
+                // From here on a container stays, and has no standard input, unless that is said: as with Docker.
+                line.extend([OsStr::new("--rm"), OsStr::new("-i")]);
             }
             line.extend(self.options.iter().map(OsStr::new));
             line.extend(options.iter().map(OsStr::new));

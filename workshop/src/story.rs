@@ -16,7 +16,7 @@ pub struct Scene {
 }
 
 /// The scenes, from the ground up.
-pub const SCENES: [Scene; 6] = [
+pub const SCENES: [Scene; 7] = [
     Scene {
         stage: "00-process",
         picture: "a gymnasium",
@@ -46,6 +46,11 @@ pub const SCENES: [Scene; 6] = [
         stage: "05-volumes",
         picture: "an external drive",
         adds: "What outlives the container: a folder that is plugged in, and into the next one.",
+    },
+    Scene {
+        stage: "06-lifecycle",
+        picture: "a life",
+        adds: "It runs on when its starter is gone, is stopped, looked into, started again, thrown away.",
     },
 ];
 

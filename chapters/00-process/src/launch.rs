@@ -1,6 +1,6 @@
 //! A launch: a process started through a list of mechanisms, moment by moment. This is the host's side.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -70,22 +70,12 @@ impl<C: Chain, R: Root> Launch<C, R> {
     pub fn run(mut self, k: &Kernel) -> Result<Ended> {
         let signals = Signals::hold()?;
         let mut birth = Birth::plain();
-        let mut end = self.live(k, &signals, &mut birth);
-
-        let outlives = !birth.records.is_empty(); // else there is nothing to look at between these moments
-        let step = |moment| if outlives { k.begin(moment) } else { Ok(()) };
-        // From here on nothing may end the launch early: what was made has to go.
-        let told = step(Moment::Outcome).and(self.mechanisms.outcome(k, &mut end));
-        let removed = step(Moment::Cleanup).and(C::cleanup(k, birth.records));
-        if let Ok(end) = &mut end {
-            let failed = [told, removed].into_iter().filter_map(Result::err);
-            end.notes.extend(failed.map(|failure| failure.to_string()));
-        }
-        end
+        let end = self.born(k, &mut birth).and_then(|born| accompany(k, &signals, born));
+        concluded(&mut self.mechanisms, k, birth, end, |_| {})
     }
 
-    /// From the first preparation to the end of the command.
-    fn live(&mut self, k: &Kernel, signals: &Signals, birth: &mut Birth) -> Result<Ended> {
+    /// From the first preparation until the child goes its own way.
+    pub(crate) fn born(&mut self, k: &Kernel, birth: &mut Birth) -> Result<Born> {
         k.begin(Moment::Prepare)?;
         self.mechanisms.prepare(k, birth)?;
 
@@ -106,25 +96,50 @@ impl<C: Chain, R: Root> Launch<C, R> {
         };
         drop(theirs); // else the end of the child would not be the end of the channel
 
-        let guard = Kill { pidfd: &pidfd };
+        let born = Born { pid, pidfd, channel: Some(ours), buried: false };
         k.child_is(pid);
         k.begin(Moment::Supervise)?;
-        let mut child = Child { pid, pidfd: pidfd.as_fd(), handed: Vec::new() };
+        let mut child = Child { pid, pidfd: born.pidfd.as_fd(), handed: Vec::new() };
         self.mechanisms.supervise(k, &mut child)?;
         k.by(R::NAME);
         self.root.supervise(k, &mut child)?;
 
         let (names, descriptors) = child.handed();
         // Where the child is gone already, hearing from it says why better than this would.
-        let _ = ours.say(&FromHost::Go(names), &descriptors);
+        let _ = born.say(&FromHost::Go(names), &descriptors);
         drop(child);
-        let ended = accompany(k, signals, ours, pid, &pidfd);
-        if ended.is_ok() {
-            std::mem::forget(guard); // it has been waited for
-        }
-        ended
+        Ok(born)
     }
-    // ANCHOR_END: run
+}
+
+/// How it ended, and why; that is noted, and then what outlives it is removed.
+pub(crate) fn concluded<C: Chain>(
+    mechanisms: &mut C,
+    k: &Kernel,
+    birth: Birth,
+    mut end: Result<Ended>,
+    note: impl FnOnce(&Result<Ended>),
+) -> Result<Ended> {
+    let outlives = !birth.records.is_empty(); // else there is nothing to look at between these moments
+    let step = |moment| if outlives { k.begin(moment) } else { Ok(()) };
+    // From here on nothing may end the launch early: what was made has to go.
+    let told = step(Moment::Outcome).and(mechanisms.outcome(k, &mut end));
+    note(&end);
+    let removed = step(Moment::Cleanup).and(C::cleanup(k, birth.records));
+    if let Ok(end) = &mut end {
+        let failed = [told, removed].into_iter().filter_map(Result::err);
+        end.notes.extend(failed.map(|failure| failure.to_string()));
+    }
+    end
+}
+// ANCHOR_END: run
+
+/// The child, and our end of the channel to it. Where the host gives up before its end, it must not stay behind.
+pub(crate) struct Born {
+    pub(crate) pid: Pid,
+    pub(crate) pidfd: OwnedFd,
+    channel: Option<Channel>,
+    buried: bool,
 }
 
 /// The child is born: from here on there are two of us. `None` in the child.
@@ -136,72 +151,109 @@ fn bear(k: &Kernel, birth: &Birth) -> Result<Option<(Pid, OwnedFd)>> {
 }
 
 /// Goes with the child to its end: tells what it tells, passes signals on, and waits.
-fn accompany(k: &Kernel, signals: &Signals, channel: Channel, pid: Pid, pidfd: &OwnedFd) -> Result<Ended> {
-    let mut channel = Some(channel);
-    let mut failed = None;
-    let mut ready = false;
+fn accompany(k: &Kernel, signals: &Signals, mut born: Born) -> Result<Ended> {
+    let mut said = Said::default();
     let mut interrupts = Interrupts::default();
     loop {
-        match signals.wait(pidfd.as_fd(), channel.as_ref().map(AsFd::as_fd))? {
+        match signals.wait(born.pidfd.as_fd(), born.channel.as_ref().map(AsFd::as_fd))? {
             Woken::Channel => {
+                born.hear(k, &mut said);
+                if said.at_gate {
+                    born.open_gate(&mut said);
+                }
                 // End-of-file: the child has become the command, or has ended.
-                let open = match channel
-                    .as_ref()
-                    .map_or(Ok(false), |channel| hear(k, channel, &mut failed, &mut ready))
-                {
-                    Ok(open) => open,
-                    Err(failure) => {
-                        // No word of it can be trusted any more, and it may be waiting for an answer.
-                        let _ = k
-                            .why("the child speaks no language of ours")
-                            .pidfd_send_signal(pidfd.as_fd(), Signal::SIGKILL);
-                        failed = Some(failure);
-                        false
-                    }
-                };
-                if !open {
-                    channel = None;
-                    k.completed(failed.is_none());
-                    k.by(SameRoot::NAME);
-                    if failed.is_none() {
-                        k.begin(Moment::Wait)?;
-                    }
+                if born.channel.is_none() && said.failed.is_none() {
+                    k.begin(Moment::Wait)?;
                 }
             }
-            Woken::Signal { signal, .. } if channel.is_some() && Interrupts::ends(signal) => {
+            Woken::Signal { signal, .. } if born.channel.is_some() && Interrupts::ends(signal) => {
                 // Nothing runs yet that could want it: the launch is given up.
-                failed = Some(given_up(k, signal));
-                let _ = k.why("the launch is given up").pidfd_send_signal(pidfd.as_fd(), Signal::SIGKILL);
+                said.failed = Some(given_up(k, signal));
+                let why = k.why("the launch is given up");
+                let _ = why.pidfd_send_signal(born.pidfd.as_fd(), Signal::SIGKILL);
             }
             Woken::Signal { signal, from_terminal } => {
-                let deadly = interrupts.is_third(signal, pid);
+                let deadly = interrupts.is_third(signal, born.pid);
                 let signal = if deadly { Signal::SIGKILL } else { signal };
                 // A Ctrl-C reaches the whole foreground process group, so the child has had it already.
                 if deadly || !from_terminal {
                     // ESRCH: it has just ended, which the next round will see.
                     let _ = k
                         .why("what was meant for the command is passed on")
-                        .pidfd_send_signal(pidfd.as_fd(), signal);
+                        .pidfd_send_signal(born.pidfd.as_fd(), signal);
                 }
             }
             Woken::Ended => {
-                while let Some(open) = &channel {
-                    if !matches!(hear(k, open, &mut failed, &mut ready), Ok(true)) {
-                        channel = None;
-                    }
-                }
-                let status = bury(k, pidfd)?;
+                while born.channel.is_some() && born.hear(k, &mut said) {}
+                let ended = born.bury(k, said, interrupts.killed());
                 signals.take_terminal_back();
-                return match failed {
-                    Some(failure) => Err(failure),
-                    None if !ready => Err(k.refuse(
-                        "the child ended before the command ran, and could not say why",
-                        "something outside killed it (the kernel, for want of memory?)",
-                        "look at dmesg; run it again with --explain",
-                    )),
-                    None => Ok(Ended::new(pid, status, interrupts.killed())),
-                };
+                return ended;
             }
+        }
+    }
+}
+
+/// What the child has said so far.
+#[derive(Default)]
+pub(crate) struct Said {
+    /// It waits to be released.
+    pub(crate) at_gate: bool,
+    /// It came as far as the gate.
+    pub(crate) ready: bool,
+    pub(crate) failed: Option<Failure>,
+}
+
+impl Born {
+    fn say(&self, message: &FromHost, descriptors: &[RawFd]) -> Result<(), nix::errno::Errno> {
+        self.channel.as_ref().map_or(Ok(()), |channel| channel.say(message, descriptors))
+    }
+
+    /// The child goes on to become the command.
+    pub(crate) fn open_gate(&self, said: &mut Said) {
+        said.at_gate = false;
+        let _ = self.say(&FromHost::Go(vec![]), &[]);
+    }
+
+    /// One message more; false where there are none any more: it has become the command, or has ended.
+    pub(crate) fn hear(&mut self, k: &Kernel, said: &mut Said) -> bool {
+        let heard = self.channel.as_ref().map_or(Ok(false), |channel| hear(k, channel, said));
+        let open = heard.unwrap_or_else(|failure| {
+            // No word of it can be trusted any more, and it may be waiting for an answer.
+            let why = k.why("the child speaks no language of ours");
+            let _ = why.pidfd_send_signal(self.pidfd.as_fd(), Signal::SIGKILL);
+            said.failed = Some(failure);
+            false
+        });
+        if !open {
+            self.channel = None;
+            k.completed(said.failed.is_none());
+            k.by(SameRoot::NAME);
+        }
+        open
+    }
+
+    /// How it ended.
+    pub(crate) fn bury(mut self, k: &Kernel, said: Said, forced: bool) -> Result<Ended> {
+        let status = bury(k, &self.pidfd)?;
+        self.buried = true;
+        match said.failed {
+            Some(failure) => Err(failure),
+            None if !said.ready => Err(k.refuse(
+                "the child ended before the command ran, and could not say why",
+                "something outside killed it (the kernel, for want of memory?)",
+                "look at dmesg; run it again with --explain",
+            )),
+            None => Ok(Ended::new(self.pid, status, forced)),
+        }
+    }
+}
+
+impl Drop for Born {
+    fn drop(&mut self) {
+        use nix::sys::wait::{Id, WaitPidFlag, waitid};
+        if !self.buried {
+            let _ = rustix::process::pidfd_send_signal(&self.pidfd, rustix::process::Signal::KILL);
+            let _ = waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED);
         }
     }
 }
@@ -214,7 +266,7 @@ fn bury(k: &Kernel, pidfd: &OwnedFd) -> Result<End> {
 }
 
 /// One message; false at end-of-file.
-fn hear(k: &Kernel, channel: &Channel, failed: &mut Option<Failure>, ready: &mut bool) -> Result<bool> {
+fn hear(k: &Kernel, channel: &Channel, said: &mut Said) -> Result<bool> {
     let heard = channel.hear::<FromChild>().map_err(|errno| {
         Failure::of_call(k.place(), "recvmsg(channel)".into(), errno, "what the child says")
     })?;
@@ -225,15 +277,12 @@ fn hear(k: &Kernel, channel: &Channel, failed: &mut Option<Failure>, ready: &mut
             k.step(moment)?;
             let _ = channel.say(&FromHost::Go(vec![]), &[]);
         }
-        FromChild::Ready => {
-            *ready = true;
-            let _ = channel.say(&FromHost::Go(vec![]), &[]);
-        }
-        FromChild::Failed(failure) => *failed = Some(failure),
+        FromChild::Ready => (said.at_gate, said.ready) = (true, true),
+        FromChild::Failed(failure) => said.failed = Some(failure),
         FromChild::Panicked(text) => {
             let hint =
                 "this is a mistake in our own code; run it again with --explain and report what it shows";
-            *failed = Some(k.refuse(format!("the child panicked: {text}"), "a bug", hint));
+            said.failed = Some(k.refuse(format!("the child panicked: {text}"), "a bug", hint));
         }
     }
     Ok(true)
@@ -282,17 +331,4 @@ fn has_handler(pid: Pid, signal: Signal) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     mask >> (signal as u32 - 1) & 1 == 1
-}
-
-/// Where the host gives up between clone and the end, the child must not stay behind.
-struct Kill<'a> {
-    pidfd: &'a OwnedFd,
-}
-
-impl Drop for Kill<'_> {
-    fn drop(&mut self) {
-        use nix::sys::wait::{Id, WaitPidFlag, waitid};
-        let _ = rustix::process::pidfd_send_signal(self.pidfd, rustix::process::Signal::KILL);
-        let _ = waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED);
-    }
 }

@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`kernel`]: every system call of a launch, each with the reason for it
 //! - [`launch`]: the launch, moment by moment: the host's side
+//! - [`gate`]: the same in three parts, for who has other things to do meanwhile than to wait
 //! - [`mechanism`]: what a launch is made of
 //! - [`child`]: the same launch from the child's side, up to exec
 //! - [`channel`]: the socket pair that joins the two
@@ -19,6 +20,7 @@ pub mod child;
 pub mod exec;
 pub mod explain;
 pub mod failure;
+pub mod gate;
 pub mod gym;
 pub mod kernel;
 pub mod keyboard;

@@ -173,10 +173,18 @@ impl Owner {
         Ok(Self { boot: boot_id(), pid, start })
     }
 
-    /// Whether this very process (not another one with its number) is still there.
+    /// The process that has this number now.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
+        Some(Self { boot: boot_id(), pid, start: start_of(pid)? })
+    }
+
+    /// Whether this very process (not another one with its number) is still there. A zombie has ended: nobody has
+    /// waited for it yet, and that may never happen where pid 1 doesn't.
     #[must_use]
     pub fn lives(&self) -> bool {
-        self.boot == boot_id() && start_of(self.pid) == Some(self.start)
+        let is_it = |stat: String| start_in(&stat) == Some(self.start) && !is_zombie(&stat);
+        self.boot == boot_id() && stat_of(self.pid).is_some_and(is_it)
     }
 }
 
@@ -191,7 +199,16 @@ fn boot_id() -> String {
 }
 
 fn start_of(pid: u32) -> Option<u64> {
-    start_in(&fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?)
+    start_in(&stat_of(pid)?)
+}
+
+fn stat_of(pid: u32) -> Option<String> {
+    fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()
+}
+
+/// Field 3: `Z`, or `X` for a moment.
+fn is_zombie(stat: &str) -> bool {
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
 }
 
 /// Field 22. The second field is the command's name in parentheses and may hold anything, `) 7 8` too:
@@ -213,6 +230,7 @@ mod tests {
     fn ch00_start_time_is_found_behind_a_hostile_name() {
         let stat = "7 (a) 1 2) S 1 7 7 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 4242 1 2";
         assert_eq!(start_in(stat), Some(4242));
+        assert!(!is_zombie(stat) && is_zombie("7 (a) S) Z 1"));
     }
 
     #[test]

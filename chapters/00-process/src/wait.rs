@@ -41,13 +41,15 @@ pub struct Ended {
     pub code: u8,
     /// It was killed because it didn't listen to three interrupts.
     pub forced: bool,
+    /// A process of it was killed for want of memory.
+    pub oom: bool,
     /// What is to be told about it: why it was killed, where a mechanism knows; what could not be removed.
     pub notes: Vec<String>,
 }
 
 impl Ended {
     pub(crate) fn new(pid: Pid, end: End, forced: bool) -> Self {
-        Self { pid, code: code_of(end), forced, notes: Vec::new() }
+        Self { pid, code: code_of(end), forced, oom: false, notes: Vec::new() }
     }
 }
 

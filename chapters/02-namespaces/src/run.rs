@@ -12,6 +12,7 @@ use ch00_process::wait::Ended;
 use ch01_chroot::rootfs;
 use clap::{Args, ValueEnum};
 use nix::unistd::geteuid;
+use serde::{Deserialize, Serialize};
 
 use crate::cgroup::CgroupView;
 use crate::dev::Dev;
@@ -31,7 +32,8 @@ use crate::uts::Uts;
 use crate::without::Without;
 
 /// Whether there is a user namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum UserNamespace {
     /// One of its own: root inside is nobody outside (root), or the caller (an ordinary user)
     Auto,

@@ -158,7 +158,10 @@ impl Mechanism for Cgroup {
         let took = self.born.map(|born| born.elapsed()).unwrap_or_default();
         let events = Events::read(k, group, &self.limits);
         match end {
-            Ok(ended) => ended.notes.extend(events.told(&self.limits, ended.code == 137, took)),
+            Ok(ended) => {
+                ended.oom = events.killed > 0;
+                ended.notes.extend(events.told(&self.limits, ended.code == 137, took));
+            }
             // The launch itself didn't fit in.
             Err(failure) if events.killed > 0 => {
                 let cause = events.told(&self.limits, true, took).join("; ");

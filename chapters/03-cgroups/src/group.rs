@@ -222,6 +222,38 @@ impl Group {
     }
     // ANCHOR_END: remove
 
+    /// The group that a process is in, where that is one of ours.
+    #[must_use]
+    pub fn of(pid: Pid) -> Option<Self> {
+        let mountinfo = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let hierarchies = Hierarchies::parse(&mountinfo, &own);
+        let ours = |one: &&Hierarchy| {
+            one.own.file_name().is_some_and(|name| name.to_string_lossy().starts_with(MARK))
+        };
+        let parts: Vec<_> =
+            hierarchies.0.iter().filter(ours).map(|one| Part::new(one, one.own.clone())).collect();
+        (!parts.is_empty()).then_some(Self { parts })
+    }
+
+    /// Everybody in it stands still, or goes on. Returns when the kernel says so.
+    ///
+    /// # Errors
+    /// The call that failed; there is no freezer.
+    // ANCHOR: freeze
+    pub fn freeze(&self, k: &Kernel, still: bool) -> Result<()> {
+        match self.part("freezer") {
+            Some(part) if part.version == Version::V1 => v1::freeze(k, &part.folder, still),
+            Some(part) => v2::freeze(k, &part.folder, still),
+            None => Err(k.refuse(
+                "no freezer",
+                "there is no group that could be frozen",
+                "without --no-group; as root",
+            )),
+        }
+    }
+    // ANCHOR_END: freeze
+
     /// Kills everybody in it, and nobody can flee by forking.
     ///
     /// # Errors

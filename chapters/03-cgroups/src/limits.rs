@@ -7,6 +7,7 @@ use ch00_process::failure::Failure;
 use ch00_process::kernel::Result;
 use clap::Args;
 use nix::sys::stat::{major, minor};
+use serde::{Deserialize, Serialize};
 
 use crate::size::{parse_size, show};
 
@@ -14,7 +15,7 @@ use crate::size::{parse_size, show};
 pub const PERIOD: u64 = 100_000;
 
 /// How much a container may use. What isn't named isn't limited.
-#[derive(Debug, Clone, Default, PartialEq, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args, Serialize, Deserialize)]
 pub struct Limits {
     /// The most memory: 64M, 2G. Swap is limited with it: none, unless --memory-swap says more
     #[arg(long, short, value_name = "SIZE", value_parser = parse_size, allow_hyphen_values = true)]
@@ -32,10 +33,10 @@ pub struct Limits {
     #[arg(long, value_name = "WEIGHT", value_parser = parse_weight, allow_hyphen_values = true)]
     pub cpu_weight: Option<u64>,
     /// On which processors it may run: 0-1,3
-    #[arg(long, value_name = "LIST", value_parser = parse_list, allow_hyphen_values = true)]
+    #[arg(long, alias = "cpuset-cpus", value_name = "LIST", value_parser = parse_list, allow_hyphen_values = true)]
     pub cpuset: Option<String>,
     /// The most processes and threads
-    #[arg(long, value_name = "N", value_parser = parse_pids, allow_hyphen_values = true)]
+    #[arg(long, alias = "pids-limit", value_name = "N", value_parser = parse_pids, allow_hyphen_values = true)]
     pub pids: Option<u64>,
     /// The most io of a block device: /dev/sda:rbps=1048576,wiops=100 (cgroup v2)
     #[arg(long, value_name = "DEV:KEY=N,...", value_parser = parse_io)]
@@ -43,7 +44,7 @@ pub struct Limits {
 }
 
 /// A line of `io.max`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IoMax {
     /// The device: `/dev/sda` or `8:0`.
     pub device: String,

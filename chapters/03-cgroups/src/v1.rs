@@ -125,6 +125,21 @@ fn not_taken(failure: Failure, file: &str) -> Failure {
     failure.because(known.0, known.1)
 }
 
+/// Everybody in the group stands still, or goes on. `folder` is the one of the freezer.
+///
+/// # Errors
+/// The call that failed.
+pub fn freeze(k: &Kernel, folder: &Path, still: bool) -> Result<()> {
+    let state = folder.join("freezer.state");
+    let word = if still { "FROZEN" } else { "THAWED" };
+    k.why("all at once, wherever they are").write(&state, word)?;
+    let end = Instant::now() + Duration::from_secs(5);
+    while fs::read_to_string(&state).is_ok_and(|text| text.trim() == "FREEZING") && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
 /// Freezes the group, kills everybody in it, thaws it: who is frozen can't fork, and can't end and leave its
 /// number to somebody else. `folder` is the one of the freezer.
 ///

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use ch00_process::failure::Failure;
 use ch00_process::kernel::{Kernel, Result};
@@ -199,6 +200,22 @@ fn not_taken(failure: Failure, file: &str) -> Failure {
         _ => ("the kernel doesn't take this value", format!("see {file} in cgroup-v2.rst")),
     };
     failure.because(known.0, known.1)
+}
+
+/// Everybody in the group and below stands still, or goes on: `cgroup.freeze`, Linux 5.2.
+///
+/// # Errors
+/// The call that failed.
+pub fn freeze(k: &Kernel, folder: &Path, still: bool) -> Result<()> {
+    k.why("all at once, wherever they are")
+        .write(&folder.join("cgroup.freeze"), if still { "1" } else { "0" })?;
+    let word = if still { "frozen 1" } else { "frozen 0" };
+    let end = Instant::now() + Duration::from_secs(5);
+    let is_so = || fs::read_to_string(folder.join("cgroup.events")).is_ok_and(|text| text.contains(word));
+    while !is_so() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// Kills everybody in the group and in those below, at once (5.14).

@@ -153,8 +153,8 @@ impl Store {
     /// # Errors
     /// It is gone.
     pub fn running(&self, container: &Container) -> Result<Flock<File>> {
-        let file = File::open(self.folder_of(container).join("config.json"))?;
-        Flock::lock(file, FlockArg::LockShared).map_err(|(_, errno)| errno).context("flock(config.json)")
+        let file = File::open(self.folder_of(container).join("upper"))?;
+        Flock::lock(file, FlockArg::LockShared).map_err(|(_, errno)| errno).context("flock(upper)")
     }
 
     /// That nobody runs it, as long as what is returned lives.
@@ -162,7 +162,8 @@ impl Store {
     /// # Errors
     /// Somebody does.
     pub fn at_rest(&self, container: &Container) -> Result<Flock<File>> {
-        let file = File::open(self.folder_of(container).join("config.json"))?;
+        // The folder, not config.json: that is replaced when a container gets another name (chapter 06).
+        let file = File::open(self.folder_of(container).join("upper"))?;
         Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
             let cause = "overlayfs must not be changed from below while it is mounted";
             let what = format!("container {} is running", container.name.as_ref().unwrap_or(&container.id));

@@ -13,9 +13,11 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::MsFlags;
 use rustix::mount::MountAttrFlags;
+use serde::{Deserialize, Serialize};
 
 /// By which calls the stack is mounted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Way {
     /// fsopen and fsconfig: each layer a call of its own (Linux 6.8)
     Fsconfig,

@@ -85,18 +85,21 @@ impl Own {
         let (upper, work) = (folder.join("upper"), folder.join("work"));
         k.why("what it changes goes here").mkdir(&upper, 0o755)?;
         k.why("overlayfs's workshop: what is half done").mkdir(&work, 0o755)?;
-        self.like_the_image(&upper).map_err(failure)?;
+        like_the_image(&self.store, &self.container, &upper).map_err(failure)?;
         self.store.write_down(&self.container, self.keeps).map_err(failure)
     }
+}
 
-    /// The root that the command sees is the upper directory's: with the mode that the image's has.
-    fn like_the_image(&self, upper: &Path) -> anyhow::Result<()> {
-        let Some(top) = self.container.layer_paths(&self.store)?.pop() else { return Ok(()) };
-        let seen = fs::metadata(top)?;
-        fs::set_permissions(upper, fs::Permissions::from_mode(seen.mode() & 0o7777))?;
-        let _ = std::os::unix::fs::chown(upper, Some(seen.uid()), Some(seen.gid())); // an ordinary user's is its own
-        Ok(())
-    }
+/// The root that the command sees is the upper directory's: with the mode that the image's has.
+///
+/// # Errors
+/// The image's layers aren't unpacked.
+pub fn like_the_image(store: &Store, container: &Container, upper: &Path) -> anyhow::Result<()> {
+    let Some(top) = container.layer_paths(store)?.pop() else { return Ok(()) };
+    let seen = fs::metadata(top)?;
+    fs::set_permissions(upper, fs::Permissions::from_mode(seen.mode() & 0o7777))?;
+    let _ = std::os::unix::fs::chown(upper, Some(seen.uid()), Some(seen.gid())); // an ordinary user's is its own
+    Ok(())
 }
 
 /// Removes the folder of a container that a record names. The name comes from a file, so it is looked at.

@@ -48,6 +48,9 @@ pub struct Options {
     /// Remove the container at its end; the default without --name
     #[arg(long)]
     pub rm: bool,
+    /// The user's supplementary groups, where they are known already: a chapter above has looked them up
+    #[arg(skip)]
+    pub groups: Vec<u32>,
     /// The group below which its group is made, from the top of the hierarchy
     #[arg(long, value_name = "PATH")]
     pub cgroup_parent: Option<PathBuf>,
@@ -72,9 +75,9 @@ pub struct Options {
     /// The signal that asks the command to end [default: the image's STOPSIGNAL]; for whoever stops it later
     #[arg(long, value_name = "SIGNAL")]
     pub stop_signal: Option<String>,
-    /// The hostname inside
-    #[arg(long, value_name = "NAME", default_value = "boxroom")]
-    pub hostname: String,
+    /// The hostname inside [default: boxroom]
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
     /// A user namespace of its own, or the host's [default: auto for an ordinary user, host for root]
     #[arg(long, value_enum, value_name = "WHICH")]
     pub userns: Option<UserNamespace>,
@@ -159,7 +162,7 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
     if let Some(signal) = &container.stop_signal {
         signal_of(signal)?;
     }
-    let keeps = is_made || (container.name.is_some() && !options.rm);
+    let keeps = (is_made || container.name.is_some()) && !options.rm;
     let root = Overlay {
         beginning: store.root().into(),
         lowers: image.layers.iter().map(|layer| layer.diff_id.hex().into()).collect(),
@@ -185,7 +188,10 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
 
 /// The image of this name. `base`, chapter 01's system, is made where it isn't there yet: so the first container needs
 /// nothing from anywhere.
-fn found(store: &Store, name: &str, k: &Kernel) -> Result<Image> {
+///
+/// # Errors
+/// There is none of this name, or the base can't be made.
+pub fn found(store: &Store, name: &str, k: &Kernel) -> Result<Image> {
     if name == BASE && store.find(name).is_err() {
         if mapped::is_needed() {
             let ended = mapped::ask("base", name, k)?;
@@ -200,7 +206,10 @@ fn found(store: &Store, name: &str, k: &Kernel) -> Result<Image> {
 }
 
 /// The layers' folders; an ordinary user's are unpacked in the map.
-fn unpacked(store: &Store, image: &Image, k: &Kernel) -> Result<Vec<PathBuf>> {
+///
+/// # Errors
+/// The image has none, is damaged, or the disk is full.
+pub fn unpacked(store: &Store, image: &Image, k: &Kernel) -> Result<Vec<PathBuf>> {
     let paths: Vec<PathBuf> = image.layers.iter().map(|layer| store.layer_path(&layer.diff_id)).collect();
     if paths.is_empty() {
         bail!("the image has no layers: there is no program in it that could be run");
@@ -229,8 +238,8 @@ fn rooms(options: &Options, config: &Config, layers: &[PathBuf]) -> Result<Rooms
     let env = env.into_iter().map(OsString::from).chain(options.env.iter().cloned()).collect();
     Ok(Rooms {
         rootfs: None,
-        hostname: options.hostname.clone(),
-        groups: someone.groups,
+        hostname: options.hostname.clone().unwrap_or_else(|| "boxroom".into()),
+        groups: if options.groups.is_empty() { someone.groups } else { options.groups.clone() },
         user: Some(User { uid: someone.uid, gid: someone.gid }),
         userns: options.userns,
         init: options.init,
@@ -244,7 +253,10 @@ fn rooms(options: &Options, config: &Config, layers: &[PathBuf]) -> Result<Rooms
 
 /// ENTRYPOINT and then CMD, each replaced by what the command line says; another ENTRYPOINT makes the image's CMD
 /// void. As Docker has it.
-fn command(options: &Options, config: &Config) -> Result<Vec<OsString>> {
+///
+/// # Errors
+/// Neither the image nor the command line names one.
+pub fn command(options: &Options, config: &Config) -> Result<Vec<OsString>> {
     let words = |list: &Option<Vec<String>>| list.iter().flatten().map(OsString::from).collect::<Vec<_>>();
     let entrypoint = match options.entrypoint.as_deref() {
         Some("") => Vec::new(),
@@ -281,11 +293,12 @@ pub fn workdir(options: &Options, config: &Config) -> Result<Option<String>> {
 }
 
 /// `SIGTERM`, `TERM`, `15`.
-fn signal_of(text: &str) -> Result<Signal> {
+///
+/// # Errors
+/// There is none of this name.
+pub fn signal_of(text: &str) -> Result<Signal> {
     let number = text.parse::<i32>().ok().and_then(|number| Signal::try_from(number).ok());
     let name = text.to_ascii_uppercase();
     let name = if name.starts_with("SIG") { name } else { format!("SIG{name}") };
-    number
-        .or_else(|| name.parse().ok())
-        .with_context(|| format!("stop signal {text:?}: there is none of this name"))
+    number.or_else(|| name.parse().ok()).with_context(|| format!("invalid signal: {text}"))
 }

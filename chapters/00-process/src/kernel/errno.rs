@@ -48,6 +48,12 @@ pub const TABLE: &[Meaning] = &[
     ),
     m(
         "clone3",
+        Errno::ENOMEM,
+        "the pid namespace that the child was to be born in has lost its pid 1 (or memory is short)",
+        "is the container still running?",
+    ),
+    m(
+        "clone3",
         Errno::EOPNOTSUPP,
         "the cgroup that it is to be born into is one for threads only (cgroup.type says \"domain invalid\"): a group above it has processes in it and passes controllers on",
         "move those processes into a group of their own, below that one",
@@ -208,6 +214,13 @@ pub const TABLE: &[Meaning] = &[
         "add uts (and user) to the namespaces",
     ),
     m("sethostname", Errno::EINVAL, "a hostname has at most 64 bytes", "a shorter --hostname"),
+    m(
+        "setns",
+        Errno::ESRCH,
+        "the process whose namespaces were to be entered has ended",
+        "is the container still running?",
+    ),
+    m("pidfd_open", Errno::ESRCH, "the process has ended", "is the container still running?"),
     m(
         "setns",
         Errno::EINVAL,

@@ -95,7 +95,8 @@ impl Call<'_> {
     /// # Errors
     /// None that is known.
     pub fn file_system(self, file: BorrowedFd<'_>) -> Result<i64> {
-        let answer = nix::sys::statfs::fstatfs(file).map(|seen| seen.filesystem_type().0);
+        #[allow(clippy::useless_conversion)] // its type is another one on other machines
+        let answer = nix::sys::statfs::fstatfs(file).map(|seen| i64::from(seen.filesystem_type().0));
         self.done(answer, |magic| format!("0x{magic:x}"), || format!("fstatfs({}).f_type", super::fd(file)))
     }
 

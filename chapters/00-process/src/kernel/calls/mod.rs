@@ -4,8 +4,10 @@
 mod files;
 mod groups;
 mod ids;
+mod joining;
 mod mounts;
 mod processes;
+mod terminals;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 

@@ -113,6 +113,28 @@ pub fn close_range_on_exec() -> Result<(), Errno> {
     Errno::result(answer).map(drop)
 }
 
+/// Closes every descriptor but the standard three and these.
+///
+/// Only for a copy of a process that never returns to what it is a copy of: the monitor. What others hold in its memory
+/// (a listener, a store, what a shell left open) is closed behind their backs.
+pub fn close_all_but(kept: &[BorrowedFd<'_>]) {
+    let mut kept: Vec<u32> =
+        kept.iter().map(|fd| fd.as_raw_fd().cast_unsigned()).filter(|fd| *fd > 2).collect();
+    kept.sort_unstable();
+    let mut from = 3;
+    for next in kept.into_iter().chain([u32::MAX]) {
+        if from < next {
+            // SAFETY: this copy owns its table of descriptors. Its caller runs in frames that are never returned to
+            // and ends by `_exit`, so no owner of a descriptor that is closed here is ever used or dropped; those that
+            // it goes on using are in `kept`, and no number of theirs is in the range.
+            unsafe {
+                libc::syscall(libc::SYS_close_range, from, if next == u32::MAX { next } else { next - 1 }, 0)
+            };
+        }
+        from = next.saturating_add(1);
+    }
+}
+
 /// Takes a descriptor that `recvmsg` has just put into this process (`SCM_RIGHTS`, unix(7)).
 pub(crate) fn adopt(number: RawFd) -> OwnedFd {
     // SAFETY: the kernel made this number for that one recvmsg; the only caller takes each of them once.

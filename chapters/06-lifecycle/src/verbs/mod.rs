@@ -1,0 +1,156 @@
+//! The verbs, as Docker has them: what each may be told, and what it says. Whoever has a command line takes [`Verb`] into
+//! it and gives [`run`] its outputs; the chapter's program and `boxroom` do.
+//!
+//! # Layout
+//! - [`begin`]: create, run, start, restart
+//! - [`end`]: stop, kill, wait, rm
+//! - [`change`]: pause, unpause, rename
+//! - [`look`]: ps, logs; [`inspect`]; [`top`]; [`stats`]; [`system`]
+//! - [`attach`], [`volume`]
+//! - [`table`]: columns, `--format`, `--filter`
+
+use std::io::Write;
+
+use anyhow::Result;
+use ch00_process::explain::Process;
+use ch00_process::failure::{ENGINE, Failure};
+use ch00_process::kernel::Kernel;
+use clap::Subcommand;
+
+use crate::terminal::Seat;
+
+pub mod attach;
+pub mod begin;
+pub mod change;
+pub mod end;
+pub mod inspect;
+pub mod look;
+pub mod stats;
+pub mod system;
+pub mod table;
+pub mod top;
+pub mod volume;
+
+/// The verbs of a container's life.
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs)] // each has its words for `--help`
+pub enum Verb {
+    /// Make a container of an image; nothing runs yet
+    Create(Box<begin::Create>),
+    /// Make a container and start it
+    Run(Box<begin::Run>),
+    /// Start containers that are there
+    Start(begin::Start),
+    /// Stop containers and start them again
+    Restart(begin::Restart),
+    /// Ask containers to end, and after a while make them
+    Stop(end::Stop),
+    /// Send containers a signal
+    Kill(end::Kill),
+    /// Wait for the end of containers, and print their exit codes
+    Wait(end::Wait),
+    /// Remove containers
+    Rm(end::Rm),
+    /// Let all processes of containers stand still
+    Pause(change::Names),
+    /// Let them go on
+    Unpause(change::Names),
+    /// Call a container by another name
+    Rename(change::Rename),
+    /// All that is known about containers, as JSON
+    Inspect(inspect::Inspect),
+    /// The processes of a container, as the host sees them
+    Top(top::Top),
+    /// What containers use, every second or once
+    Stats(stats::Stats),
+    /// The whole of it: how much there is, and what nobody needs
+    #[command(subcommand)]
+    System(system::System),
+    /// List containers
+    Ps(look::Ps),
+    /// What a container has said
+    Logs(look::Logs),
+    /// Run a command in a container that runs
+    Exec(Box<begin::Exec>),
+    /// Sit down at the keyboard of a container that runs
+    Attach(attach::Attach),
+    /// What outlives containers: volumes
+    #[command(subcommand)]
+    Volume(volume::Volume),
+}
+
+/// Where a verb speaks.
+pub struct Io<'a> {
+    /// What was asked for.
+    pub out: &'a mut dyn Write,
+    /// What is to be known besides.
+    pub err: &'a mut dyn Write,
+    /// The program's name, before what goes wrong.
+    pub program: &'a str,
+    /// The three descriptors themselves, for who is attached.
+    pub seat: Seat<'a>,
+}
+
+impl Io<'_> {
+    /// A failure, told; its code.
+    pub fn fail(&mut self, error: &anyhow::Error) -> u8 {
+        let _ = writeln!(self.err, "{}: {error:#}", self.program);
+        error.downcast_ref::<Failure>().map_or(ENGINE, |failure| failure.code)
+    }
+
+    /// Does something to each of several, says the name of each that it was done to, and is not stopped by one that it
+    /// can't be done to. Docker's code for that is 1.
+    pub fn each(&mut self, names: &[String], mut act: impl FnMut(&mut Self, &str) -> Result<()>) -> u8 {
+        let mut code = 0;
+        for name in names {
+            match act(self, name) {
+                Ok(()) => drop(writeln!(self.out, "{name}")),
+                Err(error) => {
+                    self.fail(&error);
+                    code = 1;
+                }
+            }
+        }
+        code
+    }
+}
+
+/// The kernel of a verb that nobody watches.
+pub(crate) fn unwatched() -> Kernel {
+    Kernel::new(Process::Host, None)
+}
+
+/// Does what a verb says. The exit code.
+pub fn run(verb: Verb, io: &mut Io<'_>) -> u8 {
+    let done = match verb {
+        Verb::Create(create) => begin::create(*create, io),
+        Verb::Run(run) => begin::run(*run, io),
+        Verb::Start(start) => begin::start(&start, io),
+        Verb::Restart(restart) => begin::restart(&restart, io),
+        Verb::Stop(stop) => end::stop(&stop, io),
+        Verb::Kill(kill) => end::kill(&kill, io),
+        Verb::Wait(wait) => end::wait(&wait, io),
+        Verb::Rm(rm) => end::rm(&rm, io),
+        Verb::Pause(names) => change::still(&names, true, io),
+        Verb::Unpause(names) => change::still(&names, false, io),
+        Verb::Rename(rename) => change::rename(&rename).map(|()| 0).map_err(one),
+        Verb::Inspect(inspect) => inspect::inspect(&inspect, io).map_err(one),
+        Verb::Top(top) => top::top(&top, io).map(|()| 0).map_err(one),
+        Verb::Stats(stats) => stats::stats(&stats, io).map(|()| 0).map_err(one),
+        Verb::System(system) => system::system(&system, io).map(|()| 0).map_err(one),
+        Verb::Exec(exec) => begin::exec(*exec, io),
+        Verb::Attach(attach) => attach::attach(attach, io),
+        Verb::Volume(volume) => volume::volume(volume, io),
+        Verb::Ps(ps) => look::ps(&ps, io).map(|()| 0).map_err(one),
+        Verb::Logs(logs) => look::logs(&logs, io).map(|()| 0).map_err(one),
+    };
+    done.unwrap_or_else(|error| io.fail(&error))
+}
+
+/// Docker's code for a verb that could not: 1, where `run` has 125.
+fn one(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<Failure>() {
+        Ok(failure) => failure.code(1).into(),
+        Err(error) => Failure::said(format!("{error:#}"), "", "").code(1).into(),
+    }
+}

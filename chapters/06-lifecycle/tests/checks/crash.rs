@@ -1,0 +1,162 @@
+//! Whatever is killed whenever, and whatever becomes of the files: what is told is true, and nothing is left.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use checks::drive::{is_alive, within};
+use checks::finding::Finding;
+use checks::stage::{Stage, folder};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::life::{first_of, monitor_of};
+use crate::lodge::{Lodge, Seen, equal, says};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The container's folder, which lasts.
+fn home(lodge: &Lodge, name: &str) -> Result<PathBuf, Finding> {
+    let id = lodge.tell(&["inspect", "-f", "{{.Id}}", name])?.stdout.trim().to_string();
+    Ok(folder()?.join("root/containers").join(id))
+}
+
+/// No folder, no group, no record, no name.
+pub(crate) fn nothing_of(id: &str, name: &str) -> Result<(), Finding> {
+    let at = |path: &str| -> Result<PathBuf, Finding> { Ok(folder()?.join(path)) };
+    for path in [
+        at("root/containers")?.join(id),
+        at("run/containers")?.join(id),
+        at("root/containers/.names")?.join(name),
+    ] {
+        if path.symlink_metadata().is_ok() {
+            return Err(Finding::seen("left").with("what", path.display()));
+        }
+    }
+    for record in fs::read_dir(at("run/records")?).into_iter().flatten().flatten() {
+        if fs::read_to_string(record.path()).is_ok_and(|text| text.contains(id)) {
+            return Err(Finding::seen("left").with("what", record.path().display()));
+        }
+    }
+    match group(Path::new("/sys/fs/cgroup"), &format!("boxroom-{id}"), 6) {
+        Some(path) => Err(Finding::seen("left").with("what", path.display())),
+        None => Ok(()),
+    }
+}
+
+fn group(below: &Path, name: &str, depth: u32) -> Option<PathBuf> {
+    if depth == 0 {
+        return None;
+    }
+    let folders =
+        fs::read_dir(below).ok()?.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.map(|entry| entry.path()).find_map(|path| {
+        if path.file_name().is_some_and(|own| own == name) {
+            Some(path)
+        } else {
+            group(&path, name, depth - 1)
+        }
+    })
+}
+
+fn state(lodge: &Lodge, name: &str, wanted: &str) -> Result<(), Finding> {
+    let told = lodge.tell(&[
+        "ps",
+        "-a",
+        "--filter",
+        &format!("name={name}"),
+        "--format",
+        "{{.State}} {{.Status}}",
+    ])?;
+    let saw = told.stdout.trim();
+    if saw.starts_with(wanted) { Ok(()) } else { equal(saw, wanted) }
+}
+
+fn gone(first: Seen) -> Result<(), Finding> {
+    if within(PATIENCE, || !is_alive(first.0)) { Ok(()) } else { Err(Finding::seen("outlived")) }
+}
+
+/// Starts again, answers, and leaves nothing when it is removed.
+fn goes_on(lodge: &Lodge, name: &str) -> Result<(), Finding> {
+    says(&lodge.tell(&["start", name])?, &format!("{name}\n"))?;
+    first_of(name)?;
+    state(lodge, name, "running Up")?;
+    says(&lodge.tell(&["exec", name, "echo", "here"])?, "here\n")?;
+    let id = lodge.tell(&["inspect", "-f", "{{.Id}}", name])?.stdout.trim().to_string();
+    says(&lodge.tell(&["rm", "-f", name])?, &format!("{name}\n"))?;
+    nothing_of(&id, name)
+}
+
+pub(crate) fn monitor_killed(stage: &Stage) -> Result<(), Finding> {
+    let lodge = Lodge::new(stage)?;
+    let (name, first) = lodge.guest("orphan", &["--restart", "always"])?;
+    kill(Pid::from_raw(monitor_of(first)?), Signal::SIGKILL)?;
+    gone(first)?;
+    state(&lodge, &name, "exited Exited (137)")?;
+    says(&lodge.tell(&["wait", &name])?, "137\n")?;
+    goes_on(&lodge, &name)
+}
+
+/// As another kernel would find it: the run folder is empty, and the state says that it runs.
+pub(crate) fn rebooted(stage: &Stage) -> Result<(), Finding> {
+    let lodge = Lodge::new(stage)?;
+    let (name, first) = lodge.guest("rebooted", &[])?;
+    let file = home(&lodge, &name)?.join("state.json");
+    let text = fs::read_to_string(&file)?;
+    lodge.tell(&["stop", "-t", "0", &name])?;
+    gone(first)?;
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    fs::write(&file, text.replace(boot.trim(), "00000000-0000-4000-8000-000000000000"))?;
+    let id = home(&lodge, &name)?.file_name().map(|id| id.to_string_lossy().into_owned()).unwrap_or_default();
+    fs::remove_dir_all(folder()?.join("run/containers").join(id))?;
+    state(&lodge, &name, "exited Exited (255)")?;
+    goes_on(&lodge, &name)
+}
+
+/// Empty, cut off, nonsense: while it runs and when it has ended.
+pub(crate) fn damaged(stage: &Stage) -> Result<(), Finding> {
+    let lodge = Lodge::new(stage)?;
+    for (n, text) in ["", "{\"status\":\"runn", "nonsense", "{\"status\":\"asleep\"}"].iter().enumerate() {
+        let (name, first) = lodge.guest(&format!("damaged-{n}"), &[])?;
+        let file = home(&lodge, &name)?.join("state.json");
+        fs::write(&file, text)?;
+        state(&lodge, &name, "running Up")?;
+        says(&lodge.tell(&["stop", "-t", "0", &name])?, &format!("{name}\n"))?;
+        gone(first)?;
+        fs::write(&file, text)?;
+        state(&lodge, &name, "exited Exited")?;
+        goes_on(&lodge, &name)?;
+    }
+    Ok(())
+}
+
+/// The number of a container's process is given to somebody else, who has nothing to do with it.
+pub(crate) fn reused(stage: &Stage) -> Result<(), Finding> {
+    let lodge = Lodge::new(stage)?;
+    let (name, first) = lodge.guest("reused", &[])?;
+    let file = home(&lodge, &name)?.join("state.json");
+    let text = fs::read_to_string(&file)?;
+    lodge.tell(&["stop", "-t", "0", &name])?;
+    gone(first)?;
+    let mut innocent = std::process::Command::new("sleep").arg("100").spawn()?;
+    let pid = innocent.id();
+    let monitor = monitor_pid(&text).unwrap_or_default();
+    let text = text.replace(&format!("\"pid\":{},", first.0), &format!("\"pid\":{pid},"));
+    fs::write(&file, text.replace(&format!("\"pid\":{monitor},"), &format!("\"pid\":{pid},")))?;
+    let told = state(&lodge, &name, "exited");
+    lodge.tell(&["stop", "-t", "0", &name])?;
+    lodge.tell(&["kill", &name])?;
+    lodge.tell(&["rm", "-f", &name])?;
+    let lives = innocent.try_wait()?.is_none();
+    let _ = innocent.kill();
+    innocent.wait()?;
+    if !lives {
+        return Err(Finding::seen("innocent"));
+    }
+    told
+}
+
+fn monitor_pid(state: &str) -> Option<u32> {
+    let rest = state.split_once("\"monitor\":")?.1.split_once("\"pid\":")?.1;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
