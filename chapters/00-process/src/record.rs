@@ -197,7 +197,10 @@ fn start_of(pid: u32) -> Option<u64> {
 /// Field 22. The second field is the command's name in parentheses and may hold anything, `) 7 8` too:
 /// so the fields are counted from the last parenthesis.
 fn start_in(stat: &str) -> Option<u64> {
-    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    // A zombie has ended; whether its parent has asked for its end says nothing about it.
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
 }
 
 /// Makes two records of one process differ.
@@ -213,6 +216,7 @@ mod tests {
     fn ch00_start_time_is_found_behind_a_hostile_name() {
         let stat = "7 (a) 1 2) S 1 7 7 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 4242 1 2";
         assert_eq!(start_in(stat), Some(4242));
+        assert_eq!(start_in(&stat.replace(") S", ") Z")), None, "a zombie has ended");
     }
 
     #[test]
