@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
@@ -14,6 +15,7 @@ use libtest_mimic::Arguments;
 
 /// Drops the options, and becomes the command.
 const RUNS: &str = r#"#!/bin/sh
+export IMPOSTOR="$0"
 shift
 while [ $# -gt 0 ] && [ "$1" != -- ]; do shift; done
 [ $# -gt 0 ] && shift
@@ -59,6 +61,8 @@ fn isolates_nothing(chapter: &str, name: &str, script: &str) -> Result<()> {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
     let verdicts = verdicts(chapter, &program)?;
     ensure!(verdicts.len() > 10, "only {} verdicts", verdicts.len());
+    let left = started_by(&program);
+    ensure!(left.is_empty(), "the checks are over, and what the program started goes on: {left:?}");
     let passed: Vec<_> = verdicts
         .iter()
         .filter(|verdict| verdict.outcome == Outcome::Passed && !OF_ANY_PROCESS.contains(&&*verdict.check))
@@ -66,4 +70,15 @@ fn isolates_nothing(chapter: &str, name: &str, script: &str) -> Result<()> {
         .collect();
     ensure!(passed.is_empty(), "a program that merely {name} passes {passed:?}");
     Ok(())
+}
+
+/// The processes that have the program's mark in their environment.
+fn started_by(program: &Path) -> Vec<String> {
+    let mark = format!("IMPOSTOR={}", program.display());
+    let marked = |path: &Path| {
+        let text = fs::read(path.join("environ")).unwrap_or_default();
+        text.split(|byte| *byte == 0).any(|one| one == mark.as_bytes())
+    };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| marked(path)).map(|path| path.display().to_string()).collect()
 }

@@ -51,6 +51,12 @@ pub fn watch(patience: Duration) {
     });
 }
 
+/// The checks are over: what the program has left running is killed. A program without a room ends, on a signal, alone,
+/// and what it has started would go on for ever.
+pub fn end() {
+    end_all(Pid::this());
+}
+
 /// A bomb of forks stops at a number instead of at the machine's end. RLIMIT_NPROC counts all processes of a user, and
 /// doesn't hold root back (getrlimit(2)): root's are only counted.
 fn few_processes() {

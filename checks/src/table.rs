@@ -102,6 +102,7 @@ impl Table {
             .collect();
         let conclusion = libtest_mimic::run(&arguments, trials);
         if let Some(groups) = groups {
+            limit::end();
             groups.sweep();
         }
         if !arguments.list {

@@ -144,7 +144,7 @@ pub fn unfinished() -> Result<Vec<PathBuf>> {
             .file_name()
             .to_str()
             .and_then(writer_in)
-            .is_some_and(|(pid, start)| start_of(pid) != Some(start));
+            .is_some_and(|(pid, start)| !is_running(pid, start));
         if ended && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             found.push(entry.path());
         }
@@ -183,8 +183,7 @@ impl Owner {
     /// waited for it yet, and that may never happen where pid 1 doesn't.
     #[must_use]
     pub fn lives(&self) -> bool {
-        let is_it = |stat: String| start_in(&stat) == Some(self.start) && !is_zombie(&stat);
-        self.boot == boot_id() && stat_of(self.pid).is_some_and(is_it)
+        self.boot == boot_id() && is_running(self.pid, self.start)
     }
 }
 
@@ -196,6 +195,10 @@ fn folder() -> Result<PathBuf> {
 
 fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
+}
+
+fn is_running(pid: u32, start: u64) -> bool {
+    stat_of(pid).is_some_and(|stat| start_in(&stat) == Some(start) && !is_zombie(&stat))
 }
 
 fn start_of(pid: u32) -> Option<u64> {
