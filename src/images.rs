@@ -107,6 +107,11 @@ pub(crate) enum Image {
         /// The image
         image: String,
     },
+    /// Show lower, upper and merged while a container changes its files
+    Watch {
+        /// The container; it may come yet
+        container: String,
+    },
     /// Remove what no image and no container needs
     Prune,
 }
@@ -155,6 +160,7 @@ fn of_the_chapter(verb: Verb) -> verbs::Verb {
         Verb::History { image } => Below::History { image },
         Verb::Image(Image::Layers { image }) => Below::Layers { image },
         Verb::Image(Image::Inspect { format, image }) => Below::Inspect { format, image },
+        Verb::Image(Image::Watch { container }) => Below::Watch { container },
         Verb::Image(Image::Prune) => Below::Prune,
         Verb::Diff { container } => Below::Diff { container },
         Verb::Commit { container, name, about } => Below::Commit { container, name, about },

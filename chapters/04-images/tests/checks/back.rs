@@ -197,14 +197,18 @@ pub(crate) fn kept(stage: &Stage) -> Result<(), Finding> {
     drop(shop.sh(&["--name", "c"], "echo x > /goods/new")?);
     shop.must(&["rm", IMAGE])?;
     shop.must(&["prune"])?;
-    shop.must(&["commit", "c", "next"])?;
+    let committed = shop.tell(&["commit", "c", "next"])?;
+    if committed.code != 0 {
+        return Err(Finding::seen("gone").with("said", committed.stderr.lines().next().unwrap_or_default()));
+    }
     equal(&shop.must(&["run", "next", "cat", "/goods/one", "/goods/new"])?, "goods/onex\n")
 }
 
 /// overlayfs must not be changed from below while it is mounted.
 pub(crate) fn running(stage: &Stage) -> Result<(), Finding> {
     let shop = Shop::open(stage)?;
-    let mut child = shop.command_in("root", &["run", "--name", "c", IMAGE, "sleep", "60"]).spawn()?;
+    let mut child =
+        shop.command_in("root", &["run", "--no-group", "--name", "c", IMAGE, "sleep", "60"]).spawn()?;
     let there = || shop.tell(&["diff", "c"]).is_ok_and(|ended| ended.code == 0);
     let began = checks::drive::within(std::time::Duration::from_secs(10), there);
     let discarded = shop.tell(&["discard", "c"])?;
