@@ -185,7 +185,10 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
 
 /// The image of this name. `base`, chapter 01's system, is made where it isn't there yet: so the first container needs
 /// nothing from anywhere.
-fn found(store: &Store, name: &str, k: &Kernel) -> Result<Image> {
+///
+/// # Errors
+/// There is none, or it is damaged; the base can't be made.
+pub fn found(store: &Store, name: &str, k: &Kernel) -> Result<Image> {
     if name == BASE && store.find(name).is_err() {
         if mapped::is_needed() {
             let ended = mapped::ask("base", name, k)?;
