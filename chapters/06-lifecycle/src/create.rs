@@ -146,6 +146,7 @@ fn settled(all: &Containers, options: Options, k: &Kernel) -> Result<Config> {
         workdir,
         uid: someone.uid,
         gid: someone.gid,
+        groups: someone.groups,
         user,
         hostname,
         userns: below.userns,
