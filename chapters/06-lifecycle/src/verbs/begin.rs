@@ -1,7 +1,6 @@
 //! Verbs that begin something: create, run, start, restart.
 
 use std::fs::File;
-use std::os::fd::AsFd;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -95,8 +94,8 @@ pub struct Restart {
 }
 
 /// A kernel that tells the launch, also when standard error has become somebody else's.
-fn teller(watch: Watch) -> Result<(Kernel, Weak<File>)> {
-    let spare: Arc<File> = Arc::new(std::io::stderr().as_fd().try_clone_to_owned()?.into());
+fn teller(watch: Watch, seat: Seat<'_>) -> Result<(Kernel, Weak<File>)> {
+    let spare: Arc<File> = Arc::new(seat.err.try_clone_to_owned()?.into());
     let seen = Arc::downgrade(&spare);
     Ok((watch.kernel(Box::new(spare))?, seen))
 }
@@ -125,7 +124,7 @@ pub(super) fn run(run: Run, io: &mut Io<'_>) -> Result<u8> {
         wants_terminal(io.seat, interactive, tty)?;
     }
     let all = Containers::open()?;
-    let (k, spare) = teller(run.watch)?;
+    let (k, spare) = teller(run.watch, io.seat)?;
     let Made { container, lock, record } = create::create(&all, options, &k)?;
     let (id, name) = (container.config.id().to_string(), container.name().to_string());
     let (removes, folder) = (container.config.remove, container.folder.clone());
@@ -180,7 +179,7 @@ pub(crate) fn told(over: Over, name: &str, io: &mut Io<'_>) -> Result<u8> {
 /// # Errors
 /// What could not be done.
 pub(super) fn exec(exec: Exec, io: &mut Io<'_>) -> Result<u8> {
-    let k = exec.watch.kernel(Box::new(std::io::stderr()))?;
+    let k = exec.watch.kernel(Box::new(File::from(io.seat.err.try_clone_to_owned()?)))?;
     exec_verb::run(exec.options, io.seat, &k)
 }
 
@@ -189,7 +188,9 @@ pub(super) fn exec(exec: Exec, io: &mut Io<'_>) -> Result<u8> {
 pub(super) fn start(start: &Start, io: &mut Io<'_>) -> Result<u8> {
     let all = Containers::open()?;
     if !start.attach && !start.interactive {
-        return Ok(io.each(&start.containers, |_, name| begin(&all.find(name)?, start.watch, None).map(drop)));
+        return Ok(io.each(&start.containers, |io, name| {
+            begin(&all.find(name)?, start.watch, io.seat, None).map(drop)
+        }));
     }
     let [name] = &start.containers[..] else {
         let what = "you cannot start and attach multiple containers at once";
@@ -205,7 +206,7 @@ pub(super) fn start(start: &Start, io: &mut Io<'_>) -> Result<u8> {
         alone: false,
         keys: start.detach_keys.clone().unwrap_or_default(),
     };
-    match begin(&container, start.watch, Some((io.seat, &manner)))? {
+    match begin(&container, start.watch, io.seat, Some(&manner))? {
         Some(over) => told(over, container.name(), io),
         None => Err(Failure::said(
             format!("container {} is already running", container.name()),
@@ -221,7 +222,8 @@ pub(super) fn start(start: &Start, io: &mut Io<'_>) -> Result<u8> {
 pub(crate) fn begin(
     container: &Container,
     watch: Watch,
-    attached: Option<(Seat<'_>, &Manner)>,
+    seat: Seat<'_>,
+    attached: Option<&Manner>,
 ) -> Result<Option<Over>> {
     let lock = container.lock()?;
     let State { status, monitor, process, .. } = mend(container, &unwatched())?;
@@ -231,7 +233,7 @@ pub(crate) fn begin(
         return match (find(monitor), find(process)) {
             (None, Some(process)) if process.ends_within(Some(Duration::from_secs(2))) => {
                 drop(lock);
-                begin(container, watch, attached)
+                begin(container, watch, seat, attached)
             }
             _ => Ok(None),
         };
@@ -241,11 +243,11 @@ pub(crate) fn begin(
         // Its monitor waits; another one starts it now.
         drop(lock);
         end::ask(container, None, Some(Duration::ZERO))?;
-        return begin(container, watch, attached);
+        return begin(container, watch, seat, attached);
     }
-    let (k, spare) = teller(watch)?;
+    let (k, spare) = teller(watch, seat)?;
     let life = Life { container: container.clone(), restarts: 0, lock: Some(lock), record: None };
-    let how = How { teller: spare, attached };
+    let how = How { teller: spare, attached: attached.map(|manner| (seat, manner)) };
     monitor::start(life, k, &how).map_err(|failure| failure.code(1).into())
 }
 
@@ -253,10 +255,10 @@ pub(crate) fn begin(
 /// What could not be done.
 pub(super) fn restart(restart: &Restart, io: &mut Io<'_>) -> Result<u8> {
     let all = Containers::open()?;
-    Ok(io.each(&restart.containers, |_, name| {
+    Ok(io.each(&restart.containers, |io, name| {
         let container = all.find(name)?;
         let patience = restart.time.map(|seconds| Duration::from_secs(seconds.into()));
         end::ask(&container, restart.signal.as_deref(), patience)?;
-        begin(&container, Watch::default(), None).map(drop)
+        begin(&container, Watch::default(), io.seat, None).map(drop)
     }))
 }
