@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 fn an_interrupt_at_a_step_leaves_nothing() {
     let dir = tempfile::tempdir().expect("a folder in /tmp");
     let run = dir.path().join("run");
-    let engine = format!("{} run --step --only uts true", env!("CARGO_BIN_EXE_boxroom"));
+    let program = checks::stage::program("ch03-cgroups").expect("cargo builds it");
+    let engine = format!("{} run --step --only uts true", program.display());
     let mut script = Command::new("script")
         .args(["--quiet", "--flush", "--return", "--command", &engine, "/dev/null"])
         .env("BOXROOM_RUN", &run)

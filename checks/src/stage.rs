@@ -1,11 +1,12 @@
 //! A chapter's binary, and the root file system that it gets.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use anyhow::{Context, Result, anyhow, bail};
 use nix::fcntl::{Flock, FlockArg};
@@ -241,9 +242,17 @@ pub fn base() -> Result<&'static Path> {
 /// # Errors
 /// It can't be built.
 pub fn program(package: &str) -> Result<PathBuf> {
+    // Once for each: cargo takes a moment to see that there is nothing to do.
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut all = BUILT.lock().map_err(|_| anyhow!("another test's build of a program panicked"))?;
+    if let Some(path) = all.get(package) {
+        return Ok(path.clone());
+    }
     let built = probe::build(&[package])?;
     let found = built.into_iter().find(|path| path.file_name().is_some_and(|name| name == package));
-    found.with_context(|| format!("cargo built no {package}"))
+    let path = found.with_context(|| format!("cargo built no {package}"))?;
+    all.insert(package.into(), path.clone());
+    Ok(path)
 }
 
 /// The binaries of the stages, built by cargo.

@@ -48,9 +48,6 @@ pub struct Options {
     /// Remove the container at its end; the default without --name
     #[arg(long)]
     pub rm: bool,
-    /// The user's supplementary groups, where they are known already: a chapter above has looked them up
-    #[arg(skip)]
-    pub groups: Vec<u32>,
     /// The group below which its group is made, from the top of the hierarchy
     #[arg(long, value_name = "PATH")]
     pub cgroup_parent: Option<PathBuf>,
@@ -239,7 +236,7 @@ fn rooms(options: &Options, config: &Config, layers: &[PathBuf]) -> Result<Rooms
     Ok(Rooms {
         rootfs: None,
         hostname: options.hostname.clone().unwrap_or_else(|| "boxroom".into()),
-        groups: if options.groups.is_empty() { someone.groups } else { options.groups.clone() },
+        groups: someone.groups,
         user: Some(User { uid: someone.uid, gid: someone.gid }),
         userns: options.userns,
         init: options.init,

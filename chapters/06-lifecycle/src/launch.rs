@@ -37,7 +37,6 @@ fn options(config: &Config) -> below::Options {
         limits: config.limits.clone(),
         name: None,
         rm: config.remove,
-        groups: config.groups.clone(),
         cgroup_parent: config.cgroup_parent.clone(),
         no_group: config.no_group,
         read_only: config.read_only,
