@@ -93,7 +93,7 @@ impl Store {
             // Nobody misses one that isn't kept after a power cut, and flushes of the disk are most of a start.
             if keeps { file.sync_all() } else { Ok(()) }
         });
-        let locked = Flock::lock(file, FlockArg::LockShared).map_err(|(_, errno)| errno);
+        let locked = self.running(container);
         let named = written
             .and_then(|()| fs::rename(&partial, &place))
             .and_then(|()| if keeps { crate::store::sync_folder(&place) } else { Ok(()) });
@@ -101,7 +101,7 @@ impl Store {
             let _ = fs::remove_file(&partial);
             return Err(crate::store::blame(&error, format!("could not write {}", what())).into());
         }
-        locked.with_context(|| format!("flock({})", what()))
+        locked
     }
 
     /// Where a container is.
