@@ -116,7 +116,13 @@ impl Root for Overlay {
             k.why("it is removed at its end: no flush of the whole disk for it")
                 .fsconfig_flag(stack.as_fd(), "volatile")?;
         }
-        k.why("the layers are looked at, and stacked").fsconfig_create(stack.as_fd())?;
+        match k.why("the layers are looked at, and stacked").fsconfig_create(stack.as_fd()) {
+            // Until 6.5 every key was taken as it came, and only here is it found that nobody knows it.
+            Err(failure) if failure.errno() == Errno::EINVAL && self.way.is_none() && sent_in.is_empty() => {
+                return self.by_mount(k).map(Some);
+            }
+            other => other?,
+        }
         let attributes =
             if self.read_only { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
         let root = k.why("one tree, attached nowhere yet").fsmount(stack.as_fd(), attributes)?;
