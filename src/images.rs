@@ -74,6 +74,11 @@ pub(crate) enum Verb {
         /// The container
         container: String,
     },
+    /// Show lower, upper and merged while a container changes its files
+    Watch {
+        /// The container; it may come yet
+        container: String,
+    },
     /// An image from what a kept container has changed
     Commit {
         /// The container
@@ -144,6 +149,7 @@ fn of_the_chapter(verb: Verb) -> verbs::Verb {
         Verb::Layers { image } => Below::Layers { image },
         Verb::Inspect { format, image } => Below::Inspect { format, image },
         Verb::Diff { container } => Below::Diff { container },
+        Verb::Watch { container } => Below::Watch { container },
         Verb::Commit { container, name, about } => Below::Commit { container, name, about },
         Verb::Export { output, container } => Below::Export { output, container },
         Verb::Cp { from, to } => Below::Cp { from, to },
