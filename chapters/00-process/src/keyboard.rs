@@ -7,9 +7,11 @@ use clap::{Args, Parser};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
 
+use crate::exec::Command;
 use crate::explain::{Form, Moment, Process, Teller, Told, look};
 use crate::failure::{ENGINE, Failure};
 use crate::kernel::{Kernel, Listener, Result};
+use crate::script::Script;
 use crate::wait::Ended;
 
 /// How the launch is watched. The same on every chapter's `run`.
@@ -34,7 +36,9 @@ impl Watch {
         }
         let keyboard = if self.step { Some(Keyboard::open()?) } else { None };
         let form = self.explain.or(self.step.then_some(Form::Text));
-        let listener = Host { teller: Teller::new(form, out), keyboard, child: None, announced: None };
+        let script = (form == Some(Form::Sh)).then(Script::default);
+        let listener =
+            Host { teller: Teller::new(form, out), keyboard, child: None, announced: None, script };
         Ok(Kernel::new(Process::Host, Some(Box::new(listener))))
     }
 }
@@ -76,10 +80,14 @@ struct Host {
     keyboard: Option<Keyboard>,
     child: Option<Pid>,
     announced: Option<Told>,
+    script: Option<Script>,
 }
 
 impl Host {
     fn tell(&mut self, told: &Told) {
+        if let Some(script) = &mut self.script {
+            script.told(told);
+        }
         let _ = self.teller.tell(told); // a closed pipe is no reason to end a launch
     }
 }
@@ -111,6 +119,12 @@ impl Listener for Host {
         keyboard.wait_for_enter()
     }
 
+    fn command_is(&mut self, command: &Command) {
+        if let Some(script) = &mut self.script {
+            script.command(command);
+        }
+    }
+
     fn child_is(&mut self, pid: Pid) {
         self.child = Some(pid);
     }
@@ -121,6 +135,9 @@ impl Listener for Host {
         {
             announced.result = "0".into();
             self.tell(&announced);
+        }
+        if let Some(script) = self.script.take().filter(|_| well) {
+            let _ = self.teller.say(script.whole().trim_end());
         }
     }
 }
