@@ -37,8 +37,14 @@ impl Watch {
         let keyboard = if self.step { Some(Keyboard::open()?) } else { None };
         let form = self.explain.or(self.step.then_some(Form::Text));
         let script = (form == Some(Form::Sh)).then(Script::default);
-        let listener =
-            Host { teller: Teller::new(form, out), keyboard, child: None, announced: None, script };
+        let listener = Host {
+            teller: Teller::new(form, out),
+            keyboard,
+            child: None,
+            announced: None,
+            script,
+            aside: false,
+        };
         Ok(Kernel::new(Process::Host, Some(Box::new(listener))))
     }
 }
@@ -81,11 +87,13 @@ struct Host {
     child: Option<Pid>,
     announced: Option<Told>,
     script: Option<Script>,
+    /// What is launched now is this program again: a helper, not what was asked for.
+    aside: bool,
 }
 
 impl Host {
     fn tell(&mut self, told: &Told) {
-        if let Some(script) = &mut self.script {
+        if let Some(script) = self.script.as_mut().filter(|_| !self.aside) {
             script.told(told);
         }
         let _ = self.teller.tell(told); // a closed pipe is no reason to end a launch
@@ -120,7 +128,8 @@ impl Listener for Host {
     }
 
     fn command_is(&mut self, command: &Command) {
-        if let Some(script) = &mut self.script {
+        self.aside = command.is_ourselves();
+        if let Some(script) = self.script.as_mut().filter(|_| !self.aside) {
             script.command(command);
         }
     }
@@ -136,7 +145,9 @@ impl Listener for Host {
             announced.result = "0".into();
             self.tell(&announced);
         }
-        if let Some(script) = self.script.take().filter(|_| well) {
+        if !self.aside
+            && let Some(script) = self.script.take().filter(|_| well)
+        {
             let _ = self.teller.say(script.whole().trim_end());
         }
     }

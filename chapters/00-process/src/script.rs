@@ -65,6 +65,9 @@ impl Script {
         if told.result.starts_with("-1") {
             return;
         }
+        if let Some(words) = words::lent(&told.call) {
+            return self.flags.extend(words);
+        }
         let (name, arguments) = arguments(&told.call);
         let number = told.result.parse::<i64>().unwrap_or(-1);
         if !self.files(name, &arguments, number) && !self.does(name, &arguments, told.place.moment) {
@@ -126,11 +129,7 @@ impl Script {
         match (name, a) {
             // The script notes nothing on disk: it cleans up itself. And what the shell and unshare do anyway.
             ("rename" | "unlink" | "unlinkat" | "rmdir" | "read" | "waitid" | "execve" | "sigaction", _)
-            | (
-                "keyctl" | "close_range" | "fchdir" | "pivot_root" | "umount2" | "setns" | "fstat"
-                | "fstatfs",
-                _,
-            )
+            | ("fchdir" | "pivot_root" | "umount2" | "setns" | "fstat" | "fstatfs", _)
             | ("flock" | "prctl" | "readlink", _) => {}
             ("mkdir", _) if moment == Moment::Prepare => {
                 self.prepare.push(format!("mkdir {}", quoted(&first)));

@@ -12,6 +12,17 @@ pub(super) const NAMESPACES: [(&str, &str); 8] = [
     ("CLONE_NEWTIME", "--time"),
 ];
 
+/// A range of ids that is lent by newuidmap or newgidmap, in the words of unshare(1): what lies outside, inside, how many.
+pub(super) fn lent(call: &str) -> Option<Vec<String>> {
+    let words: Vec<&str> = call.split(' ').collect();
+    let [program, _, "0", _, "1", "1", start, count] = words[..] else { return None };
+    match program {
+        "newuidmap" => Some(vec!["--map-root-user".into(), format!("--map-users={start},1,{count}")]),
+        "newgidmap" => Some(vec![format!("--map-groups={start},1,{count}")]),
+        _ => None,
+    }
+}
+
 /// The name of a call, and its arguments: separated by commas, but not within quotes or brackets.
 pub(super) fn arguments(call: &str) -> (&str, Vec<String>) {
     let Some((name, rest)) = call.split_once('(') else { return (call, Vec::new()) };
@@ -85,6 +96,13 @@ mod tests {
         assert_eq!(text(&words[1]), "a, (b\"");
         assert_eq!(quoted("it's"), r"'it'\''s'");
         assert_eq!(quoted("/srv/a-b"), "/srv/a-b");
+    }
+
+    #[test]
+    fn ch00_a_lent_range_in_the_words_of_unshare() {
+        let words = lent("newuidmap 77 0 1000 1 1 100000 65536").unwrap();
+        assert_eq!(words, ["--map-root-user", "--map-users=100000,1,65536"]);
+        assert_eq!(lent("mkdir(\"/a\", 0755)"), None);
     }
 
     #[test]
