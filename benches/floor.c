@@ -4,7 +4,10 @@
 // aarch64. No options, no messages, no cleaning up after a failure: it ends with 125 and the number of the line.
 // What chapter 02 takes longer than this is what Rust, its types and its errors cost. See benches/launch.
 //
-//     cc -O2 -static -o floor floor.c && ./floor DIR COMMAND [ARG...]
+//     cc -O2 -static -o floor floor.c && ./floor [--group PARENT] DIR COMMAND [ARG...]
+//
+// With --group it does what chapter 03 adds on cgroup version 2 (`--memory 64M --pids 32 --cpus 0.5`), too: the note on
+// disk, the group below PARENT, its limits, the birth into it, what happened there, its end.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <grp.h>
@@ -45,6 +48,9 @@ int umount2(const char *, int);
 #endif
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80
+#endif
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
 #endif
 #define RECURSIVE 0x8000 // AT_RECURSIVE
 
@@ -111,6 +117,64 @@ static void loopback_up(void) {
     SURE(send(netlink, &ask, sizeof ask, 0));
     SURE(recv(netlink, answer, sizeof answer, 0));
     close(netlink);
+}
+
+// The group: what is read of the machine, the note of what will have to be removed, the folder, the limits.
+static char text[65536], note[256], beside[256], group[256];
+
+static void look(const char *folder, const char *file) {
+    char path[512];
+    snprintf(path, sizeof path, "%s%s", folder, file);
+    int from = SURE(open(path, O_RDONLY | O_CLOEXEC));
+    while (read(from, text, sizeof text) > 0) {}
+    close(from);
+}
+
+static void put(const char *file, const char *value) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", group, file);
+    int to = SURE(open(path, O_WRONLY | O_CLOEXEC));
+    SURE(write(to, value, strlen(value)));
+    close(to);
+}
+
+static int into_group(const char *parent) {
+    static const char *const files[] = {"/cgroup.controllers", "/cgroup.controllers", "/cgroup.controllers",
+                                        "/cgroup.subtree_control"};
+    struct stat seen;
+    unsigned name;
+    look("/proc/self/", "mountinfo");
+    look("/proc/self/", "cgroup");
+    for (unsigned i = 0; i < sizeof files / sizeof *files; i++) look(parent, files[i]);
+    int random = SURE(open("/dev/urandom", O_RDONLY | O_CLOEXEC));
+    SURE(read(random, &name, sizeof name));
+    close(random);
+    snprintf(group, sizeof group, "%s/boxroom-%08x", parent, name);
+    stat(group, &seen);
+
+    look("/proc/self/", "stat");
+    look("/proc/sys/kernel/random/", "boot_id");
+    snprintf(note, sizeof note, "/run/floor-%08x", name);
+    snprintf(beside, sizeof beside, "/run/.floor-%08x", name);
+    int record = SURE(open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    SURE(write(record, group, strlen(group)));
+    close(record);
+    SURE(rename(beside, note));
+
+    SURE(mkdir(group, 0755));
+    put("memory.max", "67108864");
+    put("memory.swap.max", "0");
+    put("memory.oom.group", "1");
+    put("cpu.max", "50000 100000");
+    put("pids.max", "32");
+    return SURE(open(group, O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+static void group_ends(void) {
+    look(group, "/memory.events");
+    look(group, "/pids.events");
+    SURE(rmdir(group));
+    SURE(unlink(note));
 }
 
 static void child(int channel, const char *rootfs, char **command) {
@@ -197,6 +261,11 @@ static void child(int channel, const char *rootfs, char **command) {
 }
 
 int main(int count, char **words) {
+    const char *parent = NULL;
+    if (count > 3 && !strcmp(words[1], "--group")) {
+        parent = words[2];
+        words += 2, count -= 2;
+    }
     if (count < 3) return 125;
     const char *rootfs = words[1];
     struct stat seen;
@@ -222,11 +291,13 @@ int main(int count, char **words) {
     int pair[2];
     SURE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
 
-    int pidfd = -1;
+    int pidfd = -1, place = parent ? into_group(parent) : 0;
     struct { uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup; } birth = {
-        .flags = CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET,
+        .flags = CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET |
+                 (parent ? CLONE_INTO_CGROUP : 0),
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
         .exit_signal = SIGCHLD,
+        .cgroup = place,
     };
     if (SURE(syscall(SYS_clone3, &birth, sizeof birth)) == 0) {
         close(pair[0]);
@@ -254,6 +325,7 @@ int main(int count, char **words) {
     SURE(waitid(P_PIDFD, pidfd, &ended, WEXITED));
     tcgetattr(0, &terminal);
     close(pidfd);
+    if (parent) group_ends();
     sigprocmask(SIG_SETMASK, &before, NULL);
     close(signals);
     return ended.si_code == CLD_EXITED ? ended.si_status : 128 + ended.si_status;

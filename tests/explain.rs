@@ -82,15 +82,30 @@ fn explained(name: &'static str, flag: &str, group: &str) -> Result<String, Fail
     let named = ["--name", group];
     let limits = if stage.has(4) { limits.to_vec() } else { [&named[..], limits].concat() };
     let limits = stage.knows(3, &limits);
+    let (file, volume) = ("/etc/passwd:/etc/issue:ro", format!("{group}:/data"));
+    let plugged = stage.knows(5, &["-v", &volume, "-v", file]);
     let mut command = stage
-        .command(&[&[flag], limits.as_slice()].concat(), &["/bin/true"])
+        .command(&[&[flag], limits.as_slice(), &plugged].concat(), &["/bin/true"])
         .map_err(|error| format!("{error:#}"))?;
     let output = command.stdin(Stdio::null()).output()?;
+    if stage.has(5) {
+        removed(&stage, group)?;
+    }
     if !output.status.success() {
         return Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
     }
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     Ok(if stage.has(4) { of_an_image(&text, group) } else { text })
+}
+
+/// The volume that was plugged in: it would outlive the test.
+fn removed(stage: &Stage, volume: &str) -> Result<(), Failed> {
+    let command = stage.command(&[], &["true"]).map_err(|error| format!("{error:#}"))?;
+    let environment = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let mut remove = std::process::Command::new(command.get_program());
+    remove.args(["volume", "rm", "-f", volume]).env_clear().envs(environment);
+    let output = remove.output()?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
 }
 
 /// The container's id, the data root and the layers' diff_ids in words that are the same on every machine.
@@ -127,6 +142,7 @@ fn normalised(text: &str, rootfs: Option<&str>) -> String {
             continue;
         }
         let line = if line.contains("clone3(") { cut(line, "= ", "PID") } else { line.into() };
+        let line = if line.contains("= device ") { cut(&line, "= ", "FILE") } else { line };
         let line = between(&line, "/proc/", "/", "PID");
         let line = path(&path(&line, "/boxroom-told", "GROUP"), "/records/", "RECORDS/");
         let line = between(&line, "cgroup.procs\", \"", "\"", "PID");

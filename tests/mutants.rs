@@ -1,8 +1,9 @@
 //! Each classic mistake, made on purpose: the check that is there for it must catch it.
 //!
-//! `chapters/NN/mutants/NAME.patch` is a small patch with what is wrong, `check: NAME` and perhaps `needs: root` (or `cgroup1`, `cgroup2`) before it.
-//! The table of mistakes and checks is a snapshot. Each is applied to a copy of the sources under `target/mutants`, built there, and given to the chapter's checks
-//! as `STAGE_BIN`. A build each: `BOXROOM_REQUIRE=mutants cargo test --test mutants` asks for it.
+//! [`lesson::mutant`] has their form. The table of mistakes and checks is a snapshot. Each is applied to a copy of the
+//! sources under `target/mutants`, built there, and given to the chapter's checks as `STAGE_BIN`. A build each:
+//! `BOXROOM_REQUIRE=mutants cargo test --test mutants` asks for it. Those that show on version 2 of cgroups only are run
+//! by `cargo workshop vm`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,13 +12,14 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use checks::finding::Finding;
 use checks::learner::{Outcome, Verdict};
 use checks::need::{Need, is_required};
 use checks::profile::Profile;
 use checks::table::trial;
 use checks::words::{NOT_STARTED, common};
+use lesson::mutant::Mutant;
 use libtest_mimic::Arguments;
 
 /// One copy of the sources for all: a second mutant is built in a second or two.
@@ -29,7 +31,7 @@ static TABLE: Mutex<Table> = Mutex::new(BTreeMap::new());
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let mutants = mutants().unwrap_or_default();
+    let mutants = Mutant::all(probe::workspace()).unwrap_or_default();
     let none = mutants.is_empty();
     let mut trials = Vec::new();
     for mutant in mutants {
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
             None if mutant.by_root => &[Need::Mutants, Need::Root],
             None => &[Need::Mutants],
         };
-        trials.push(trial(name, needs, move || mutant.is_caught()));
+        trials.push(trial(name, needs, move || is_caught(&mutant)));
     }
     trials.push(trial("there_are_mutants".into(), &[], move || {
         if none { Err(anyhow::anyhow!("no chapters/*/mutants/*.patch could be read").into()) } else { Ok(()) }
@@ -79,113 +81,56 @@ fn table_is_as_before() -> bool {
     .is_ok()
 }
 
-struct Mutant {
-    chapter: String,
-    name: String,
-    check: String,
-    /// What is done wrong, in words.
-    mistake: String,
-    /// Whether the check needs root (`needs: root` in the patch).
-    by_root: bool,
-    /// The version of cgroups that it shows on, where it shows on one only (`needs: cgroup1`).
-    version: Option<u8>,
-    patch: PathBuf,
+fn is_caught(mutant: &Mutant) -> Result<(), Finding> {
+    let _alone = ONE_AT_A_TIME.lock();
+    let binary = build(mutant)?;
+    let told = probe::target_dir()?.join("mutants/verdicts.json");
+    let output = cargo()
+        .current_dir(probe::workspace())
+        .args(["test", "--quiet", "--package", &mutant.package(), "--test", "checks"])
+        // The others say nothing about it.
+        .args(["--", "--exact", &mutant.check])
+        .env("CARGO_TARGET_DIR", probe::target_dir()?)
+        .env("STAGE_BIN", binary)
+        .env("BOXROOM_VERDICTS", &told)
+        .env_remove("BOXROOM_REQUIRE")
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let verdicts: Vec<Verdict> = serde_json::from_slice(&fs::read(&told)?).map_err(anyhow::Error::from)?;
+    let failed = |verdict: &&Verdict| verdict.outcome == Outcome::Failed && verdict.check == mutant.check;
+    let never_ran = |text: &str| common(NOT_STARTED).is_some_and(|words| text.contains(&words.meaning));
+    let named = verdicts.iter().find(failed);
+    if named.is_some_and(|verdict| !never_ran(&verdict.text)) {
+        if let Ok(mut table) = TABLE.lock() {
+            let key = (mutant.chapter.clone(), mutant.name.clone());
+            table.insert(key, (mutant.mistake.clone(), mutant.check.clone()));
+        }
+        return Ok(());
+    }
+    Err(Finding {
+        seen: format!("{} on the mutant {}:\n{said}", mutant.check, mutant.name),
+        expected: "the check fails, and for the reason that it is there for",
+        meaning: "a learner who makes this mistake would not hear of it",
+        look: "the patch in the chapter's folder mutants/",
+        read: "book: how to use this book, 'when a check fails'",
+        ..Finding::default()
+    })
 }
 
-fn mutants() -> Result<Vec<Mutant>> {
-    let mut found = Vec::new();
-    for chapter in fs::read_dir(probe::workspace().join("chapters"))? {
-        let chapter = chapter?;
-        let Ok(patches) = fs::read_dir(chapter.path().join("mutants")) else { continue };
-        for patch in patches {
-            let patch = patch?.path();
-            let text = fs::read_to_string(&patch)?;
-            let check = text.lines().find_map(|line| line.strip_prefix("check: "));
-            let mistake = text.lines().next().and_then(|line| line.strip_prefix("A classic mistake: "));
-            let mistake = mistake.with_context(|| format!("{} names no mistake", patch.display()))?;
-            found.push(Mutant {
-                mistake: mistake.trim_end_matches('.').into(),
-                chapter: chapter.file_name().to_string_lossy().into_owned(),
-                name: patch.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-                version: [(1, "needs: cgroup1"), (2, "needs: cgroup2")]
-                    .into_iter()
-                    .find_map(|(version, line)| text.lines().any(|one| one == line).then_some(version)),
-                by_root: text.lines().any(|line| line == "needs: root"),
-                check: check.with_context(|| format!("{} names no check", patch.display()))?.into(),
-                patch,
-            });
-        }
+fn build(mutant: &Mutant) -> Result<PathBuf> {
+    let folder = probe::target_dir()?.join("mutants");
+    let tree = mutant.sources(probe::workspace(), &folder)?;
+    let built = cargo()
+        .current_dir(&tree)
+        .args(["build", "--quiet", "--package", &mutant.package()])
+        .env("CARGO_TARGET_DIR", folder.join("target"))
+        .output()?;
+    if !built.status.success() {
+        bail!("the mutant {} doesn't compile:\n{}", mutant.name, String::from_utf8_lossy(&built.stderr));
     }
-    found.sort_by(|a, b| (&a.chapter, &a.name).cmp(&(&b.chapter, &b.name)));
-    Ok(found)
-}
-
-impl Mutant {
-    fn is_caught(&self) -> Result<(), Finding> {
-        let _alone = ONE_AT_A_TIME.lock();
-        let binary = self.build()?;
-        let package = format!("ch{}", self.chapter);
-        let told = probe::target_dir()?.join("mutants/verdicts.json");
-        let output = cargo()
-            .current_dir(probe::workspace())
-            .args(["test", "--quiet", "--package", &package, "--test", "checks"])
-            .env("CARGO_TARGET_DIR", probe::target_dir()?)
-            .env("STAGE_BIN", binary)
-            .env("BOXROOM_VERDICTS", &told)
-            .env_remove("BOXROOM_REQUIRE")
-            .output()?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        let verdicts: Vec<Verdict> =
-            serde_json::from_slice(&fs::read(&told)?).map_err(anyhow::Error::from)?;
-        let failed = |verdict: &&Verdict| verdict.outcome == Outcome::Failed && verdict.check == self.check;
-        let never_ran = |text: &str| common(NOT_STARTED).is_some_and(|words| text.contains(&words.meaning));
-        let named = verdicts.iter().find(failed);
-        if named.is_some_and(|verdict| !never_ran(&verdict.text)) {
-            if let Ok(mut table) = TABLE.lock() {
-                let key = (self.chapter.clone(), self.name.clone());
-                table.insert(key, (self.mistake.clone(), self.check.clone()));
-            }
-            return Ok(());
-        }
-        Err(Finding {
-            seen: format!("{} on the mutant {}:\n{said}", self.check, self.name),
-            expected: "the check fails, and for the reason that it is there for",
-            meaning: "a learner who makes this mistake would not hear of it",
-            look: "the patch in the chapter's folder mutants/",
-            read: "book: how to use this book, 'when a check fails'",
-            ..Finding::default()
-        })
-    }
-
-    fn build(&self) -> Result<PathBuf> {
-        let folder = probe::target_dir()?.join("mutants");
-        let tree = folder.join("tree");
-        lesson::house::copy(probe::workspace(), &tree)?;
-        // Above the copy git must find no repository: in one it would patch that.
-        let patched = Command::new("git")
-            .args(["apply", "--whitespace=nowarn"])
-            .arg(&self.patch)
-            .current_dir(&tree)
-            .env("GIT_CEILING_DIRECTORIES", &folder)
-            .output()
-            .context("git applies the patches of the mutants")?;
-        if !patched.status.success() {
-            let said = String::from_utf8_lossy(&patched.stderr);
-            bail!("{} doesn't fit any more, mend it: {said}", self.patch.display());
-        }
-        let package = format!("ch{}", self.chapter);
-        let built = cargo()
-            .current_dir(&tree)
-            .args(["build", "--quiet", "--package", &package])
-            .env("CARGO_TARGET_DIR", folder.join("target"))
-            .output()?;
-        if !built.status.success() {
-            bail!("the mutant {} doesn't compile:\n{}", self.name, String::from_utf8_lossy(&built.stderr));
-        }
-        let binary = folder.join(format!("{}-{}", self.chapter, self.name));
-        fs::copy(folder.join("target/debug").join(&package), &binary)?;
-        Ok(binary)
-    }
+    let binary = folder.join(format!("{}-{}", mutant.chapter, mutant.name));
+    fs::copy(folder.join("target/debug").join(mutant.package()), &binary)?;
+    Ok(binary)
 }
 
 /// cargo, without what the cargo around it says.

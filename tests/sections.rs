@@ -32,14 +32,10 @@ fn a_section_that_is_not_there_is_found() {
     assert!(!headings("ch02-namespaces.md").contains(&"Nowhere".to_string()));
 }
 
-/// A chapter whose exercise has no words yet says them in its code.
 #[test]
 fn each_check_has_words_and_all_words_have_their_check() {
     for folder in chapters() {
         let Ok(exercise) = Exercise::of(&folder) else { continue };
-        if exercise.check.is_empty() {
-            continue;
-        }
         let checks: BTreeSet<String> =
             rust_of(&folder).iter().flat_map(|text| after(text, "name: \"ch")).collect();
         let checks: BTreeSet<String> = checks.into_iter().map(|rest| format!("ch{rest}")).collect();
@@ -81,7 +77,7 @@ fn each_key_that_a_check_sees_has_words_and_all_words_have_their_key() {
 #[test]
 fn the_chapters_that_are_exercises_have_their_words() {
     let with_words = chapters().into_iter().filter_map(|folder| Exercise::of(&folder).ok());
-    assert!(with_words.filter(|exercise| !exercise.check.is_empty()).count() >= 3, "chapters 00, 01 and 02");
+    assert!(with_words.filter(|exercise| !exercise.check.is_empty()).count() >= 4, "chapters 00 to 03");
 }
 
 fn chapters() -> Vec<PathBuf> {

@@ -51,8 +51,8 @@ pub struct Canary {
     pub limits: &'static [&'static str],
     /// What a stage gets that can be given something (chapter 05 and later).
     pub given: Vec<String>,
-    /// When the attempt began, and how much of the processors the probe had used by then, seconds.
-    pub began: Option<(Instant, f64)>,
+    /// When the attempt began, and how much of the processors the probe and its rivals had used by then, seconds.
+    pub began: Option<(Instant, f64, f64)>,
     /// Who wants the processors at the same time, on the host: as many loops as the hog has.
     pub rivals: Vec<Child>,
     /// What is looked at afterwards: the group, or the hierarchy, that was put there.
@@ -181,7 +181,8 @@ impl Canary {
                 || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn();
             self.rivals = (0..loops).filter_map(|_| rival().ok()).collect();
         }
-        self.began = Some((Instant::now(), crate::judge::processor_time(pid)));
+        let rivals = crate::judge::time_of_all(&self.rivals);
+        self.began = Some((Instant::now(), crate::judge::processor_time(pid), rivals));
         if name != "mount-arrives" {
             return Ok(());
         }
@@ -348,7 +349,7 @@ fn limits(name: &str) -> &'static [&'static str] {
     match name {
         "memory-hog" => &["--memory", "64M"],
         "fork-bomb" => &["--pids", "32"],
-        "cpu-hog" => &["--cpus", "0.1"],
+        "cpu-hog" => &["--cpus", "0.05"],
         _ => &[],
     }
 }

@@ -16,6 +16,8 @@ pub struct Finding {
     pub key: &'static str,
     /// The values that stand in its words, by their names.
     pub values: Vec<(&'static str, String)>,
+    /// More values, which another machine or another run has otherwise.
+    pub local: Vec<(&'static str, String)>,
     /// What was seen.
     pub seen: String,
     /// What was expected.
@@ -45,6 +47,22 @@ impl Finding {
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
         self.values.push((name, value.to_string()));
+        self
+    }
+
+    /// A value of this machine or this run alone: it stands in the words as any other, and a snapshot has its name.
+    #[must_use]
+    pub fn with_local(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.local.push((name, value.to_string()));
+        self
+    }
+
+    /// The same on every machine: what is only so here gives way to its name in braces.
+    #[must_use]
+    pub fn everywhere(mut self) -> Self {
+        for (name, value) in &mut self.local {
+            *value = format!("{{{name}}}");
+        }
         self
     }
 
@@ -81,7 +99,7 @@ impl Finding {
             let known = of.iter().find(|words| words.seen.contains_key(self.key)).copied();
             // Nothing that was seen is lost: a key without words is shown with its values.
             let known = known.cloned().unwrap_or_default();
-            self.seen = known.seen(self.key, &self.values);
+            self.seen = known.seen(self.key, &[&*self.values, &*self.local].concat());
         }
         for words in of {
             let lines = [
@@ -154,6 +172,13 @@ mod tests {
         let told = Finding::seen("name").with("name", "box").told(words());
         assert_eq!(told.seen, "the name inside is box");
         assert_eq!(told.meaning, "no uts namespace");
+    }
+
+    #[test]
+    fn checks_a_value_of_this_machine_is_told_and_leaves_no_trace_in_a_snapshot() {
+        let finding = Finding::seen("name").with_local("name", "box");
+        assert_eq!(finding.clone().told(words()).seen, "the name inside is box");
+        assert_eq!(finding.everywhere().told(words()).seen, "the name inside is {name}");
     }
 
     #[test]

@@ -57,10 +57,11 @@ pub fn escaped(name: &str, canary: &mut Canary, present: &Present, evidence: &Ev
         }),
         "memory-hog" => memory(present.pid) >= HOG,
         "fork-bomb" => descendants(present.pid) >= BOMB,
-        "cpu-hog" => canary.began.is_some_and(|(at, before)| {
-            let share = (processor_time(present.pid) - before) / at.elapsed().as_secs_f64();
-            let rivals: f64 = canary.rivals.iter().map(|rival| processor_time(rival.id() as i32)).sum();
-            share > SHARE || share > rivals / at.elapsed().as_secs_f64() * FAIR
+        "cpu-hog" => canary.began.is_some_and(|(at, before, rivals_before)| {
+            let seconds = at.elapsed().as_secs_f64();
+            let share = (processor_time(present.pid) - before) / seconds;
+            let rivals = (time_of_all(&canary.rivals) - rivals_before) / seconds;
+            share > SHARE || share > rivals * FAIR
         }),
         "cgroup-write" => {
             fs::read_to_string(canary.place.join("cgroup.max.depth")).is_ok_and(|depth| depth.trim() == "7")
@@ -80,10 +81,10 @@ pub fn escaped(name: &str, canary: &mut Canary, present: &Present, evidence: &Ev
 const HOG: u64 = 128 << 20;
 /// Twice the 32 of the limit.
 const BOMB: usize = 64;
-/// More than three times the tenth of a processor of the limit.
-const SHARE: f64 = 0.35;
-/// On a host that is busy with other things nobody gets much; who has no limit gets as much as the rivals do.
-const FAIR: f64 = 0.6;
+/// Five times the twentieth of a processor of the limit.
+const SHARE: f64 = 0.25;
+/// On a host that is busy with other things nobody gets much; who has no limit gets about as much as the rivals do.
+const FAIR: f64 = 0.4;
 
 /// The memory that a process has, in swap too, bytes.
 fn memory(pid: i32) -> u64 {
@@ -109,6 +110,11 @@ pub fn processor_time(pid: i32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
     fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+/// The same of several, together.
+pub(crate) fn time_of_all(processes: &[std::process::Child]) -> f64 {
+    processes.iter().map(|one| processor_time(one.id() as i32)).sum()
 }
 
 /// A signal takes a moment to become a death that can be waited for.

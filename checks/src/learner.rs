@@ -138,12 +138,9 @@ pub fn lent(chapter: &Chapter, exercise: &Exercise, folder: &Path) -> Result<Pat
 /// Keeps how a check ended, for [`write_verdicts`].
 pub fn keep(check: &str, ended: &Result<(), Finding>) {
     let (outcome, text) = match ended {
-        Err(finding) if limit::is_over() => {
-            let seconds = limit::patience().as_secs();
-            let text = format!(
-                "seen:     no end after {seconds} s: an endless loop, or a wait for nobody\n{finding}"
-            );
-            (Outcome::Failed, text)
+        Err(finding) if limit::reason().is_some() => {
+            let why = limit::reason().unwrap_or_default();
+            (Outcome::Failed, format!("seen:     {why}\n{finding}"))
         }
         Ok(()) => (Outcome::Passed, String::new()),
         Err(finding) if finding.is_not_yet => (Outcome::NotYet, finding.seen.clone()),

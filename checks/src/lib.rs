@@ -13,7 +13,8 @@
 //! - [`judge`]: what counts as an escape
 //! - [`ladder`]: all stages times all probes
 //! - [`drive`]: a stage run to its end, or visited
-//! - [`program`]: the checks on any program; [`learner`]: on a learner's exercise; [`limit`]: and an end to those that have none
+//! - [`program`]: the checks on any program; [`learner`]: on a learner's exercise; [`limit`]: and an end to those that have none;
+//!   [`leftover`]: what it forgets
 //! - [`finding`], [`need`], [`table`]: a chapter's checks, their three outcomes
 //! - [`words`]: where the words of a failed check stand; [`diagnosis`]: the order of calls that explains it
 
@@ -26,6 +27,7 @@ pub mod finding;
 pub mod judge;
 pub mod ladder;
 pub mod learner;
+pub mod leftover;
 pub mod limit;
 pub mod mould;
 pub mod need;

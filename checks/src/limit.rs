@@ -5,8 +5,7 @@
 
 use std::fs;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,47 +13,58 @@ use nix::unistd::Pid;
 /// How many processes a learner's program may have at once, beside those of the user: enough for every check.
 const PROCESSES: u64 = 400;
 
-/// How long all checks of this chapter may take: `patience` of its exercise.toml.
-static PATIENCE: OnceLock<Duration> = OnceLock::new();
+/// How often they are counted: a bomb makes some thousands a second.
+const PACE: Duration = Duration::from_millis(50);
 
-static TIME_IS_UP: AtomicBool = AtomicBool::new(false);
+static REASON: OnceLock<String> = OnceLock::new();
 
-/// Whether the time was up: then what the checks found says nothing but that.
+/// Why everything was killed, if it was: then what the checks found says nothing but that.
 #[must_use]
-pub fn is_over() -> bool {
-    TIME_IS_UP.load(Ordering::Relaxed)
+pub fn reason() -> Option<&'static str> {
+    REASON.get().map(String::as_str)
 }
 
-/// What [`watch`] was told.
-#[must_use]
-pub fn patience() -> Duration {
-    PATIENCE.get().copied().unwrap_or_default()
-}
-
-/// Begins to watch: when the patience is at its end, everything that was started from here is killed, again and again, until nothing
-/// starts any more.
+/// Begins to watch: after `patience`, or with a bomb of forks, everything that was started from here is killed, again
+/// and again, until nothing starts any more.
 pub fn watch(patience: Duration) {
-    let _ = PATIENCE.set(patience);
     let _ = nix::sys::prctl::set_child_subreaper(true);
     few_processes();
+    let end = Instant::now() + patience;
+    let before = tasks();
     std::thread::spawn(move || {
-        std::thread::sleep(patience);
-        TIME_IS_UP.store(true, Ordering::Relaxed);
+        let why = loop {
+            if Instant::now() >= end {
+                let seconds = patience.as_secs();
+                break format!("no end after {seconds} s: an endless loop, or a wait for nobody");
+            }
+            // The cheap look first: it counts the whole machine.
+            if tasks() > before + PROCESSES && descendants(Pid::this()).len() as u64 > PROCESSES {
+                break format!("more than {PROCESSES} processes at once: it forks without an end");
+            }
+            std::thread::sleep(PACE);
+        };
+        let _ = REASON.set(why);
         loop {
             end_all(Pid::this());
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(PACE);
         }
     });
 }
 
 /// A bomb of forks stops at a number instead of at the machine's end. RLIMIT_NPROC counts all processes of a user, and
-/// doesn't hold root back (getrlimit(2)).
+/// doesn't hold root back (getrlimit(2)): root's are only counted.
 fn few_processes() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NPROC) else { return };
     let me = fs::metadata("/proc/self").map(|file| std::os::unix::fs::MetadataExt::uid(&file)).unwrap_or(0);
     let mine = processes().filter(|(_, uid)| *uid == me).count() as u64;
     let _ = setrlimit(Resource::RLIMIT_NPROC, soft.min(mine + PROCESSES), hard);
+}
+
+/// How many tasks the machine has: behind the slash in /proc/loadavg. proc_loadavg(5)
+fn tasks() -> u64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(['/', ' ']).nth(4).and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 /// All processes, with their users.
@@ -65,18 +75,25 @@ fn processes() -> impl Iterator<Item = (i32, u32)> {
     })
 }
 
-/// Kills every descendant: first all are stopped, so that none forks on while the others are found.
-fn end_all(root: Pid) {
+/// Everything that descends from this process.
+fn descendants(root: Pid) -> Vec<Pid> {
     let parents: Vec<(i32, i32)> = processes().filter_map(|(pid, _)| Some((pid, parent_of(pid)?))).collect();
-    let mut found = vec![root.as_raw()];
+    let mut found = vec![root];
     let mut next = 0;
     while let Some(parent) = found.get(next).copied() {
-        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        let children = parents.iter().filter(|(_, of)| *of == parent.as_raw());
+        found.extend(children.map(|(pid, _)| Pid::from_raw(*pid)));
         next += 1;
     }
+    found.split_off(1)
+}
+
+/// Kills every descendant: first all are stopped, so that none forks on while the others are found.
+fn end_all(root: Pid) {
+    let found = descendants(root);
     for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
-        for pid in &found[1..] {
-            let _ = kill(Pid::from_raw(*pid), signal);
+        for pid in &found {
+            let _ = kill(*pid, signal);
         }
     }
 }

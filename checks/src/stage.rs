@@ -157,6 +157,10 @@ impl Stage {
             if let (Some(rootfs), false) = (&self.rootfs, self.has_image()) {
                 line.extend([OsStr::new("--rootfs"), rootfs.as_os_str()]);
             }
+            if self.has(6) {
+                // From here on a container stays, and has no standard input, unless that is said: as with Docker.
+                line.extend([OsStr::new("--rm"), OsStr::new("-i")]);
+            }
             line.extend(self.options.iter().map(OsStr::new));
             line.extend(options.iter().map(OsStr::new));
             line.push(OsStr::new("--"));

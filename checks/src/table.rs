@@ -11,6 +11,7 @@ use crate::arena;
 use crate::diagnosis;
 use crate::finding::Finding;
 use crate::learner::{self, Learner};
+use crate::leftover::Groups;
 use crate::limit;
 use crate::need::{Need, is_required};
 use crate::stage::Stage;
@@ -61,6 +62,7 @@ impl Table {
             let seconds = exercise.map_or(60, |exercise| exercise.patience);
             limit::watch(Duration::from_secs(seconds));
         }
+        let groups = (!is_reference && !arguments.list).then(Groups::now);
         let mut trials = Vec::new();
         for check in self.checks {
             let (chapter, learner) = (self.chapter, learner.clone());
@@ -99,6 +101,9 @@ impl Table {
             .filter_map(|check| Some((check.name, check.needs.iter().find_map(|need| need.missing())?)))
             .collect();
         let conclusion = libtest_mimic::run(&arguments, trials);
+        if let Some(groups) = groups {
+            groups.sweep();
+        }
         if !arguments.list {
             for (name, why) in &untried {
                 eprintln!("  NOT TRIED {name}: {why}");
@@ -135,7 +140,7 @@ impl Table {
             _ if folder.join(format!("{rootless}.snap")).is_file() => rootless,
             _ => check.name.to_string(),
         };
-        let text = finding.told(words).to_string();
+        let text = finding.everywhere().told(words).to_string();
         let compared = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             settings.bind(|| insta::assert_snapshot!(name, &text));
         }));

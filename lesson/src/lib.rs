@@ -10,7 +10,8 @@
 //! - [`chapter`]: which chapter is meant, and where what belongs to it stands
 //! - [`blank`]: the marked bodies in a source: cut out, recognised, filled
 //! - [`skeleton`]: the learner's copy of a chapter, and the same with its blanks lent; [`manifest`]: what cargo reads
-//! - [`file`]: files that are whole or not there; [`house`]: a copy of all sources
+//! - [`file`]: files that are whole or not there; [`house`]: a copy of all sources;
+//!   [`mutant`]: with a mistake in it
 
 pub mod blank;
 pub mod chapter;
@@ -18,5 +19,6 @@ pub mod exercise;
 pub mod file;
 pub mod house;
 pub mod manifest;
+pub mod mutant;
 pub mod skeleton;
 pub mod words;

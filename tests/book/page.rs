@@ -109,9 +109,15 @@ impl Block {
     /// From chapter 01 on an ordinary user's command is in a user namespace; root's where it asks for one.
     fn takes_a_user_namespace(&self) -> bool {
         let takes = |command: &str| {
-            let enters = ["ch01-chroot run", "ch02-namespaces run", "ch03-cgroups run", "ch04-images run"]
-                .iter()
-                .any(|run| command.contains(run));
+            let enters = [
+                "ch01-chroot run",
+                "ch02-namespaces run",
+                "ch03-cgroups run",
+                "ch04-images run",
+                "ch05-volumes run",
+            ]
+            .iter()
+            .any(|run| command.contains(run));
             enters && (Need::User.missing().is_none() || command.contains("user"))
         };
         self.commands.iter().any(|(command, _)| takes(command))

@@ -17,6 +17,7 @@ use ch03_cgroups::cgroup::Cgroup;
 use ch04_images::mapped;
 use ch04_images::own::Own;
 use ch05_volumes::volumes::Volumes;
+use ch06_lifecycle::life::Life;
 
 use crate::doctor::facts::Facts;
 use crate::ink::Ink;
@@ -82,6 +83,7 @@ fn remove(orphan: Record) -> Result<Gone> {
         Cgroup::NAME => group(&orphan)?,
         Own::NAME => container(&orphan.what)?,
         Volumes::NAME => volume(&orphan.what)?,
+        Life::NAME => life(Path::new(&orphan.what))?,
         kind => bail!("this boxroom doesn't know how to remove a {kind}; a newer one left it"),
     };
     orphan.forget()?;
@@ -108,6 +110,16 @@ fn container(folder: &str) -> Result<Gone> {
     }
     Own::cleanup(&Kernel::new(Process::Host, None), folder).map_err(|failure| anyhow!("{failure}"))?;
     Ok(Gone::Removed)
+}
+
+/// A container that was half made, half removed, or was to go at its end.
+fn life(folder: &Path) -> Result<Gone> {
+    if !folder.exists() {
+        return Ok(Gone::Already);
+    }
+    let swept =
+        Life::sweep(folder, &Kernel::new(Process::Host, None)).map_err(|failure| anyhow!("{failure}"))?;
+    Ok(if swept { Gone::Removed } else { Gone::Already })
 }
 
 /// A volume without a name, whose container is gone.

@@ -162,8 +162,12 @@ struct Vm {
     /// Containers beside virtual machines with the same program: time, memory, disk, as a table.
     #[arg(long, conflicts_with_all = ["json", "all_kernels", "chapters", "shell", "panic"])]
     compare: bool,
-    /// How many containers there are with --panic (3 if not said), how many of each with --compare (5).
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=20))]
+    /// What a group adds to a launch, beside the same calls in C: a table.
+    #[arg(long, conflicts_with_all = ["json", "all_kernels", "chapters", "shell", "panic", "compare"])]
+    launches: bool,
+    /// How many containers there are with --panic (3 if not said), how many of each with --compare (5), how many rounds
+    /// with --launches (100).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=200))]
     count: Option<u8>,
     /// Write the table of --compare to this file, too.
     #[arg(long, value_name = "FILE", requires = "compare")]
@@ -287,10 +291,16 @@ mod linux {
 
     /// What the options of `vm` mean together.
     fn asked(line: Vm) -> anyhow::Result<vm::Asked> {
+        if !line.launches && line.count.is_some_and(|count| count > 20) {
+            anyhow::bail!("--count: more than 20 machines or containers say nothing more, and take long");
+        }
         let what = match line.count.map(usize::from) {
             count if line.panic => vm::What::Panic(count.unwrap_or(3)),
             count if line.compare => vm::What::Compare(count.unwrap_or(5), line.save),
-            Some(_) => anyhow::bail!("--count says how many for --panic or --compare; there is neither"),
+            count if line.launches => vm::What::Launches(count.unwrap_or(100)),
+            Some(_) => {
+                anyhow::bail!("--count says how many for --panic, --compare or --launches; there is none")
+            }
             None if line.shell => vm::What::Shell,
             None => vm::What::Checks,
         };

@@ -16,7 +16,7 @@ pub struct Scene {
 }
 
 /// The scenes, from the ground up.
-pub const SCENES: [Scene; 5] = [
+pub const SCENES: [Scene; 6] = [
     Scene {
         stage: "00-process",
         picture: "a gymnasium",
@@ -41,6 +41,11 @@ pub const SCENES: [Scene; 5] = [
         stage: "04-images",
         picture: "a mould",
         adds: "One image, many containers: what one of them writes is its own, and the mould stays as it was.",
+    },
+    Scene {
+        stage: "05-volumes",
+        picture: "an external drive",
+        adds: "What outlives the container: a folder that is plugged in, and into the next one.",
     },
 ];
 

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         fast("a_folder_that_can_not_be_written_is_named", read_only),
         fast("a_progress_that_can_not_be_read_is_left_alone", broken_progress),
     ];
-    for name in ["00-process", "01-chroot", "02-namespaces", "03-cgroups", "04-images"] {
+    for name in ["00-process", "01-chroot", "02-namespaces", "03-cgroups", "04-images", "05-volumes"] {
         trials.push(slow(format!("{name}_the_skeleton_compiles_without_a_warning"), SLOW, move || {
             no_warning(name)
         }));
@@ -41,6 +41,7 @@ fn main() -> ExitCode {
     trials.push(slow("a_wrong_body_fails_its_own_task_alone".into(), SLOW_ROOT, wrong_body));
     trials.push(slow("a_panic_in_the_child_is_a_message".into(), SLOW, child_panics));
     trials.push(slow("an_endless_loop_has_an_end".into(), SLOW, endless));
+    trials.push(slow("a_bomb_of_forks_has_an_end".into(), SLOW, bomb));
     trials.push(slow("a_deleted_file_is_named_and_comes_back".into(), SLOW, deleted));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -352,6 +353,19 @@ fn endless() -> Result<()> {
     )?;
     let (_, said) = desk.refuses(&["check", "02"])?;
     ensure!(said.contains("FAILED") && said.contains("an endless loop"), "{said}");
+    Ok(())
+}
+
+fn bomb() -> Result<()> {
+    let desk = Desk::with("02")?;
+    desk.write(
+        "02-namespaces",
+        "src/uts.rs",
+        "task-uts",
+        "        let _ = k;\n        loop { let _ = std::process::Command::new(\"sleep\").arg(\"100\").spawn(); }\n",
+    )?;
+    let (_, said) = desk.refuses(&["check", "02"])?;
+    ensure!(said.contains("FAILED") && said.contains("it forks without an end"), "{said}");
     Ok(())
 }
 

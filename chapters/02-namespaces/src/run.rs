@@ -53,6 +53,9 @@ pub struct Options {
     /// The user (and group) inside, by number
     #[arg(long, short, value_name = "UID[:GID]", value_parser = parse_user)]
     pub user: Option<User>,
+    /// The user's supplementary groups inside; no word of the command line: names come with the images of chapter 04
+    #[arg(skip)]
+    pub groups: Vec<u32>,
     /// A user namespace of its own, or the host's [default: auto for an ordinary user, host for root]
     #[arg(long, value_enum, value_name = "WHICH")]
     pub userns: Option<UserNamespace>,
@@ -115,6 +118,9 @@ pub fn launch(options: Options) -> Result<Launch<impl Chain, impl Root>> {
         ));
     }
     let lacks = |without| options.without == Some(without);
+    // A group that isn't mapped can't be had: the file belongs to nobody inside either.
+    let has = |gid: &u32| map.is_none_or(|map| map.has(*gid));
+    let groups = options.groups.iter().copied().filter(has).collect();
     let seals = (switches_root || options.user.is_some()) && !lacks(Without::Seal);
     let (pivots, cuts) = (!lacks(Without::Pivot), !lacks(Without::Mnt));
     let has_proc = switches_root && (rooms.pid || lacks(Without::Pid));
@@ -144,7 +150,7 @@ pub fn launch(options: Options) -> Result<Launch<impl Chain, impl Root>> {
             tty_group: map.is_none_or(|map| map.has(5)),
             queues: rooms.ipc,
         }))
-        .with(seals.then_some(Seal { user, has_groups: map != Some(Map::OneId) }))
+        .with(seals.then_some(Seal { user, groups, has_groups: map != Some(Map::OneId) }))
         .root(rootfs.map(|rootfs| Pivot {
             rootfs,
             id_mapped: matches!(map, Some(Map::Shifted(_))),

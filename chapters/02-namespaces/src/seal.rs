@@ -11,6 +11,8 @@ use nix::unistd::{Gid, Uid};
 pub struct Seal {
     /// User and group of the command.
     pub user: User,
+    /// Its supplementary groups: an image's /etc/group names them (chapter 04).
+    pub groups: Vec<u32>,
     /// Whether groups can be given up; with one id the kernel refuses it for good.
     pub has_groups: bool,
 }
@@ -42,7 +44,8 @@ impl Mechanism for Seal {
         k.why("a descriptor of the host left open is a way out").close_range_on_exec()?;
         k.why("files that it makes may be written by their owner alone, as after a login").umask(0o022);
         if self.has_groups {
-            k.why("the caller's supplementary groups would open the host's files").setgroups(&[])?;
+            let groups: Vec<Gid> = self.groups.iter().copied().map(Gid::from_raw).collect();
+            k.why("the caller's supplementary groups would open the host's files").setgroups(&groups)?;
         }
         let User { uid, gid } = self.user;
         k.why("the group first: without root it could not be changed any more")

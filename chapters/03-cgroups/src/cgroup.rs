@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use crate::death::Events;
 use crate::delegation::{self, Place};
 use crate::group::Group;
-use crate::hierarchy::{Hierarchies, Version, controllers};
+use crate::hierarchy::{Hierarchies, Version};
 use crate::limits::Limits;
 use crate::{v1, v2};
 
@@ -53,17 +53,22 @@ impl Cgroup {
         for (controller, flag) in self.limits.controllers() {
             let place = places.iter().find(|place| serves(place, &hierarchies, controller));
             match place {
-                Some(Place { refused: None, hierarchy, parent }) => {
-                    let passed_on = hierarchy.version == Version::V1
-                        || controllers(parent).iter().any(|has| has == controller);
-                    if !passed_on {
+                Some(place) if !self.is_named(&place.parent) => {
+                    let named = self.parent.as_deref().unwrap_or(Path::new("")).display();
+                    let what = format!("{flag}: the hierarchy of {controller} has no group {named}");
+                    let hint = "make it there, too, or another --cgroup-parent; ch03-cgroups tree";
+                    return Err(Failure::said(what, "the limit would be set somewhere else", hint));
+                }
+                Some(Place { refused: None, controllers, .. }) => {
+                    if !controllers.iter().any(|has| has == controller) {
                         return Err(delegation::explain(flag, controller, place));
                     }
                 }
                 other => return Err(delegation::explain(flag, controller, other)),
             }
         }
-        if let (Some(parent), true) = (&self.parent, places.iter().all(|place| place.refused.is_some())) {
+        let refused = |place: &Place| place.refused.is_some() || !self.is_named(&place.parent);
+        if let (Some(parent), true) = (&self.parent, places.iter().all(refused)) {
             let what = format!("--cgroup-parent {}: no group may be made there", parent.display());
             return Err(Failure::said(
                 what,
@@ -72,6 +77,11 @@ impl Cgroup {
             ));
         }
         Ok(places.into_iter().filter(|place| place.refused.is_none()).collect())
+    }
+
+    /// Whether this folder is the one that `--cgroup-parent` names, where it names one.
+    fn is_named(&self, folder: &Path) -> bool {
+        self.parent.as_deref().is_none_or(|named| folder.ends_with(named.strip_prefix("/").unwrap_or(named)))
     }
 }
 
@@ -82,7 +92,7 @@ fn serves(place: &Place, hierarchies: &Hierarchies, controller: &str) -> bool {
         Version::V2 => {
             hierarchies.v1(controller).is_none()
                 && (hierarchies.version() == Some(Version::V2)
-                    || controllers(&place.hierarchy.point).iter().any(|has| has == controller))
+                    || place.hierarchy.controllers.iter().any(|has| has == controller))
         }
     }
 }
@@ -111,7 +121,7 @@ impl Mechanism for Cgroup {
                 let asked: Vec<&str> = asked
                     .iter()
                     .copied()
-                    .filter(|name| controllers(&place.parent).iter().any(|has| has == name))
+                    .filter(|name| place.controllers.iter().any(|has| has == name))
                     .collect();
                 v2::enable(k, &place.hierarchy.point, &place.parent, &asked, &COUNTED)
             });
@@ -163,6 +173,10 @@ impl Mechanism for Cgroup {
     // ANCHOR_END: outcome
 
     fn cleanup(k: &Kernel, left: &str) -> Result<()> {
+        // Usually everybody has ended, and this is all.
+        if Group::remove_empty(k, left)? {
+            return Ok(());
+        }
         Group::from_record(left, &Hierarchies::read())?.remove(k)
     }
 }

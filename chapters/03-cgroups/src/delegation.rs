@@ -19,6 +19,8 @@ pub struct Place {
     pub hierarchy: Hierarchy,
     /// The folder of the parent.
     pub parent: PathBuf,
+    /// What a group below it can be limited in.
+    pub controllers: Vec<String>,
     /// Why none may be made there.
     pub refused: Option<Refused>,
 }
@@ -42,14 +44,17 @@ pub fn places(hierarchies: &Hierarchies, below: Option<&Path>) -> Result<Vec<Pla
     hierarchies
         .0
         .iter()
-        .filter_map(|hierarchy| match below {
-            None => Some(Ok(usual(hierarchy))),
-            Some(below) => named(hierarchy, hierarchies.version(), below).transpose(),
-        })
-        .map(|parent| {
-            let (hierarchy, parent) = parent?;
+        .map(|hierarchy| {
+            let named = match below {
+                None => None,
+                Some(below) => named(hierarchy, hierarchies.version(), below)?,
+            };
+            // A hierarchy without that group is joined all the same, in the usual place: one that isn't is the host's.
+            let (hierarchy, parent) = named.unwrap_or_else(|| usual(hierarchy));
             let refused = refused(&hierarchy, &parent);
-            Ok(Place { hierarchy, parent, refused })
+            let same = hierarchy.version == Version::V1 || parent == hierarchy.point;
+            let controllers = if same { hierarchy.controllers.clone() } else { controllers(&parent) };
+            Ok(Place { hierarchy, parent, controllers, refused })
         })
         .collect()
 }
@@ -154,7 +159,7 @@ pub fn explain(flag: &str, controller: &str, place: Option<&Place>) -> Failure {
         ),
         Some(Refused::NotOurs) => ("it belongs to somebody else, who has given this user no subtree", OFFER),
         None => {
-            let has = controllers(&place.parent).join(" ");
+            let has = place.controllers.join(" ");
             let what = format!("{flag}: {} has no {controller} controller", place.parent.display());
             let cause = format!("the group above has not passed it on (it has passed on: {has})");
             let hint = "Delegate=cpu cpuset io memory pids in the unit user@.service (cargo workshop doctor has the command); or as root";

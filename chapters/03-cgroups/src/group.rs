@@ -172,22 +172,32 @@ impl Group {
     }
     // ANCHOR_END: attach
 
+    /// Removes the folders that a record names, if nobody is in them any more; false where one isn't empty, or doesn't
+    /// look like a group of ours. It asks the kernel for nothing else: this is how every container ends.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn remove_empty(k: &Kernel, record: &str) -> Result<bool> {
+        if !record.lines().all(|folder| is_ours(Path::new(folder))) {
+            return Ok(false);
+        }
+        let mut empty = true;
+        for folder in record.lines() {
+            match k.why("the group is empty, so it goes").rmdir(Path::new(folder)) {
+                Err(failure) if failure.errno() == Errno::EBUSY => empty = false,
+                Err(failure) if failure.errno() != Errno::ENOENT => return Err(failure),
+                _ => {}
+            }
+        }
+        Ok(empty)
+    }
+
     /// Kills what is inside and removes it. What is gone already is no error.
     ///
     /// # Errors
     /// The call that failed.
     // ANCHOR: remove
     pub fn remove(&self, k: &Kernel) -> Result<()> {
-        // Usually everybody has ended, and this is all.
-        let busy =
-            self.parts.iter().map(|part| match k.why("the group is empty, so it goes").rmdir(&part.folder) {
-                Err(failure) if failure.errno() == Errno::EBUSY => Ok(true),
-                Err(failure) if failure.errno() != Errno::ENOENT => Err(failure),
-                _ => Ok(false),
-            });
-        if !busy.collect::<Result<Vec<_>>>()?.contains(&true) {
-            return Ok(());
-        }
         // ANCHOR: task-cleanup
         self.kill(k)?;
         for part in &self.parts {
@@ -251,6 +261,15 @@ impl Part {
         let Hierarchy { version, controllers, point, .. } = hierarchy.clone();
         Self { version, controllers, folder, point }
     }
+}
+
+/// A folder with our mark, in a group: whatever a record says, nothing else is removed. statfs(2)
+fn is_ours(folder: &Path) -> bool {
+    const MAGIC: [i64; 2] = [0x27_e0eb, 0x6367_7270]; // CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC
+    let marked = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(MARK));
+    let plain = folder.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let kind = folder.parent().and_then(|above| rustix::fs::statfs(above).ok()).map(|found| found.f_type);
+    folder.is_absolute() && marked && plain && kind.is_some_and(|kind| MAGIC.contains(&kind))
 }
 
 /// The group and those that were made in it, the innermost first.

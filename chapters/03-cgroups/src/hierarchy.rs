@@ -18,7 +18,7 @@ pub enum Version {
 pub struct Hierarchy {
     /// Its design.
     pub version: Version,
-    /// Version 1: its controllers, or `name=systemd`. Version 2 says in its files which are there.
+    /// Version 1: its controllers, or `name=systemd`. Version 2: those that its top has.
     pub controllers: Vec<String>,
     /// Where it is mounted.
     pub point: PathBuf,
@@ -35,7 +35,11 @@ impl Hierarchies {
     #[must_use]
     pub fn read() -> Self {
         let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        Self::parse(&text("/proc/self/mountinfo"), &text("/proc/self/cgroup"))
+        let mut found = Self::parse(&text("/proc/self/mountinfo"), &text("/proc/self/cgroup"));
+        for hierarchy in found.0.iter_mut().filter(|one| one.version == Version::V2) {
+            hierarchy.controllers = controllers(&hierarchy.point);
+        }
+        found
     }
 
     /// From the text of `/proc/self/mountinfo` and `/proc/self/cgroup`.
@@ -76,7 +80,7 @@ impl Hierarchies {
     pub fn version(&self) -> Option<Version> {
         let limits = |name: &&str| ["memory", "cpu", "pids"].contains(name);
         match self.v2() {
-            Some(v2) if controllers(&v2.point).iter().map(String::as_str).any(|name| limits(&name)) => {
+            Some(v2) if v2.controllers.iter().map(String::as_str).any(|name| limits(&name)) => {
                 Some(Version::V2)
             }
             _ if self.0.iter().any(|one| one.version == Version::V1) => Some(Version::V1),

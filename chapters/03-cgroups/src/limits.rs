@@ -113,7 +113,7 @@ impl Limits {
             let what = format!("--memory-high {}: more than --memory {}", show(high), show(memory));
             return Err(said(what, "it would never be reached", "less than --memory"));
         }
-        let here = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let here = processors();
         if let Some(cpus) = self.cpus.filter(|cpus| *cpus > here as f64) {
             let what = format!("--cpus {cpus}: there are {here} for this process");
             return Err(said(what, "a limit that can't be reached limits nothing", "fewer, or none"));
@@ -129,11 +129,15 @@ fn said(what: impl Into<String>, cause: &str, hint: &str) -> Failure {
     Failure::said(what, cause, hint)
 }
 
-/// `MemTotal` of /proc/meminfo, bytes.
+/// Bytes. sysinfo(2)
 fn memory_of_the_machine() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+    nix::sys::sysinfo::sysinfo().ok().map(|machine| machine.ram_total())
+}
+
+/// Those that this process may run on. sched_setaffinity(2)
+fn processors() -> usize {
+    let Ok(set) = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)) else { return 1 };
+    (0..nix::sched::CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).count()
 }
 
 impl IoMax {

@@ -69,9 +69,10 @@ struct Guest(Child);
 impl Drop for Guest {
     fn drop(&mut self) {
         // Its engine passes the signal on to number 1 of the room, which ignores it, and kills at the third. Two that
-        // come before it has looked are one: so until it has ended.
+        // come before it has looked are one: so until it has ended. Not SIGINT: a shell without job control starts what it
+        // puts behind (`&`) with that ignored, and whoever descends from it ignores it, too.
         while matches!(self.0.try_wait(), Ok(None)) {
-            let _ = kill(Pid::from_raw(self.0.id() as i32), Signal::SIGINT);
+            let _ = kill(Pid::from_raw(self.0.id() as i32), Signal::SIGTERM);
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -33,11 +33,14 @@ pub fn enable(k: &Kernel, point: &Path, parent: &Path, asked: &[&str], liked: &[
     path.reverse();
     for group in path {
         let on = fs::read_to_string(group.join("cgroup.subtree_control")).unwrap_or_default();
+        let on: Vec<&str> = on.split_whitespace().collect();
+        // Usually somebody has seen to it before us.
+        if asked.iter().chain(liked).all(|name| on.contains(name)) {
+            continue;
+        }
         let there = controllers(group);
         let missing = |names: &[&str]| -> Vec<String> {
-            let off = |name: &&&str| {
-                there.iter().any(|has| has == **name) && !on.split_whitespace().any(|has| has == **name)
-            };
+            let off = |name: &&&str| there.iter().any(|has| has == **name) && !on.contains(*name);
             names.iter().filter(off).map(|name| format!("+{name}")).collect()
         };
         let (asked, liked) = (missing(asked), missing(liked));

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::layers::remove_tree;
 use crate::store::image::Image;
-use crate::store::{Store, json, write_whole};
+use crate::store::{Store, json};
 
 /// `config.json` of a container.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -80,17 +80,28 @@ impl Store {
         Ok(Some(lock))
     }
 
-    /// `config.json`, as a whole: from here on it is a container.
+    /// `config.json`, as a whole: from here on it is a container, and it runs as long as what is returned lives. It is
+    /// locked before it has its name: nobody sees one that could be taken away still.
     ///
     /// # Errors
     /// The disk is full.
-    pub(crate) fn write_down(&self, container: &Container, keeps: bool) -> Result<()> {
-        let (place, bytes) = (self.folder_of(container).join("config.json"), json(container)?);
-        if keeps {
-            return write_whole(&self.beside(), &place, &bytes);
+    pub(crate) fn write_down(&self, container: &Container, keeps: bool) -> Result<Flock<File>> {
+        let place = self.folder_of(container).join("config.json");
+        let what = || place.display().to_string();
+        let (mut file, partial) = crate::store::blob::partial(&self.beside())?;
+        let written = file.write_all(&json(container)?).and_then(|()| {
+            // Nobody misses one that isn't kept after a power cut, and flushes of the disk are most of a start.
+            if keeps { file.sync_all() } else { Ok(()) }
+        });
+        let locked = Flock::lock(file, FlockArg::LockShared).map_err(|(_, errno)| errno);
+        let named = written
+            .and_then(|()| fs::rename(&partial, &place))
+            .and_then(|()| if keeps { crate::store::sync_folder(&place) } else { Ok(()) });
+        if let Err(error) = named {
+            let _ = fs::remove_file(&partial);
+            return Err(crate::store::blame(&error, format!("could not write {}", what())).into());
         }
-        // Nobody misses it after a power cut, and two flushes of the disk are most of a start.
-        fs::write(&place, bytes).with_context(|| place.display().to_string())
+        locked.with_context(|| format!("flock({})", what()))
     }
 
     /// Where a container is.

@@ -1,16 +1,20 @@
-//! Files between host and container: `cp CONTAINER:PATH HOSTPATH` and the other way. The container's side is resolved
-//! beneath its own root by the kernel: no symlink in it leads to a file of the host.
+//! Files and folders between host and container: `cp CONTAINER:PATH HOSTPATH` and the other way. The container's side is
+//! resolved beneath its own root by the kernel: no symlink in it leads to a file of the host, and a symlink that is copied
+//! is copied as what it says.
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 
+use crate::apply::tree::names;
 use crate::container::Container;
+use crate::inside::Inside;
 use crate::store::Store;
 use crate::view::{Merged, merged};
 
@@ -21,80 +25,146 @@ pub fn side(text: &str) -> Option<(&str, &str)> {
     if text.starts_with(['/', '.']) { None } else { text.split_once(':') }
 }
 
-/// A regular file out of a container.
+/// What is no file, folder or symlink, and was left out.
+pub type LeftOut = Vec<PathBuf>;
+
+/// A file, or a folder with all that is in it, out of a container. What is made on the host is the user's, and not setuid:
+/// ids and devices are the container's own matter.
 ///
 /// # Errors
-/// There is none of this path, or it is no regular file.
-pub fn out(store: &Store, container: &Container, from: &str, to: &Path) -> Result<()> {
+/// There is nothing of this path, or the host's side can't be written.
+pub fn out(store: &Store, container: &Container, from: &str, to: &Path) -> Result<LeftOut> {
     let mut folders = container.layer_paths(store)?;
     folders.push(store.folder_of(container).join("upper"));
     let tree = merged(store, &folders)?;
-    let file = open_in(&tree, from, OFlags::RDONLY | OFlags::NONBLOCK).with_context(|| from.to_string())?;
-    let mut file = File::from(file);
-    let seen = file.metadata()?;
-    if !seen.is_file() {
-        bail!("{from}: no regular file; export packs a whole tree");
+    let found = open_in(&tree, from, OFlags::RDONLY | OFlags::NONBLOCK).with_context(|| from.to_string())?;
+    let mut left_out = Vec::new();
+    match kind_of(&found)? {
+        FileType::RegularFile => file_out(found, &target(to, from)?)?,
+        FileType::Directory => {
+            // Into a folder that is there, under its own name; else it is that folder: cp -r.
+            let to = if to.is_dir() && !is_contents(from) { target(to, from)? } else { to.to_path_buf() };
+            folder_out(found.as_fd(), &to, &mut left_out)?;
+        }
+        _ => bail!("{from}: neither a file nor a folder"),
     }
-    let to = target(to, from)?;
-    let mode = seen.permissions().mode() & 0o777; // setuid is for the container's ids, not for the host's
-    let flags = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).to_owned();
-    let mut out = flags.open(&to).with_context(|| to.display().to_string())?;
+    Ok(left_out)
+}
+
+/// `PATH/.` means what is in the folder, without the folder itself.
+fn is_contents(path: &str) -> bool {
+    path.ends_with("/.") || path.trim_matches('/').is_empty()
+}
+
+fn kind_of(file: &OwnedFd) -> Result<FileType> {
+    Ok(FileType::from_raw_mode(rustix::fs::fstat(file)?.st_mode))
+}
+
+fn file_out(file: OwnedFd, to: &Path) -> Result<()> {
+    let mut file = File::from(file);
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    // A symlink in the way is not written through, whoever has put it there.
+    let flags = OFlags::NOFOLLOW.bits() as i32;
+    let mut out = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .custom_flags(flags)
+        .open(to)
+        .with_context(|| to.display().to_string())?;
     io::copy(&mut file, &mut out).with_context(|| to.display().to_string())?;
     Ok(())
 }
 
-/// A regular file into a container that isn't running: into its upper directory.
-///
-/// # Errors
-/// The folder isn't there in the container, or a symlink leads to it.
-pub fn into(store: &Store, container: &Container, from: &Path, to: &str) -> Result<()> {
-    let _rest = store.at_rest(container)?;
-    let mut source = File::open(from).with_context(|| from.display().to_string())?;
-    let seen = source.metadata()?;
-    if !seen.is_file() {
-        bail!("{}: no regular file; commit and import bring in whole trees", from.display());
+fn folder_out(from: BorrowedFd<'_>, to: &Path, left_out: &mut LeftOut) -> Result<()> {
+    let what = || to.display().to_string();
+    match fs::create_dir(to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // Not over a symlink: what the container is called like must not choose a folder of the host's.
+            if !fs::symlink_metadata(to).with_context(what)?.is_dir() {
+                bail!("{}: there is something else in the place of a folder", to.display());
+            }
+        }
+        other => other.with_context(what)?,
     }
-    let mut folders = container.layer_paths(store)?;
-    let upper_path = store.folder_of(container).join("upper");
-    folders.push(upper_path.clone());
-    let tree = merged(store, &folders)?;
-    let to = to.trim_matches('/');
-    let to = match open_in(&tree, to, OFlags::RDONLY | OFlags::DIRECTORY) {
-        Ok(_) => Path::new(to).join(from.file_name().context("a file without a name")?),
-        Err(_) => PathBuf::from(to),
-    };
-    let folder = to.parent().unwrap_or(Path::new(""));
-    let strict = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    let upper = File::open(&upper_path)?;
-    // Each folder on the way exists in the tree, and is copied up where the container has none of its own yet.
-    let mut so_far = PathBuf::new();
-    for part in folder.components() {
-        so_far.push(part);
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let there = rustix::fs::openat2(&tree, &so_far, flags, Mode::empty(), strict)
-            .with_context(|| format!("/{} in the container (a symlink is not followed)", so_far.display()))?;
-        let seen = rustix::fs::fstat(&there)?;
-        if rustix::fs::mkdirat(&upper, &so_far, Mode::from_raw_mode(0o700)).is_ok() {
-            let (uid, gid) = (rustix::fs::Uid::from_raw(seen.st_uid), rustix::fs::Gid::from_raw(seen.st_gid));
-            rustix::fs::chownat(&upper, &so_far, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
-            rustix::fs::chmodat(
-                &upper,
-                &so_far,
-                Mode::from_raw_mode(seen.st_mode & 0o7777),
-                AtFlags::empty(),
-            )?;
+    for name in names(from)? {
+        let place = to.join(std::ffi::OsStr::from_bytes(&name));
+        let seen = rustix::fs::statat(from, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW)?;
+        let open = |flags: OFlags| {
+            let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(from, name.as_slice(), flags, Mode::empty())
+        };
+        match FileType::from_raw_mode(seen.st_mode) {
+            FileType::RegularFile => file_out(open(OFlags::RDONLY)?, &place)?,
+            FileType::Directory => {
+                folder_out(open(OFlags::RDONLY | OFlags::DIRECTORY)?.as_fd(), &place, left_out)?;
+            }
+            FileType::Symlink => {
+                let target = rustix::fs::readlinkat(from, name.as_slice(), Vec::new())?;
+                let target = std::ffi::OsStr::from_bytes(target.as_bytes());
+                let _ = fs::remove_file(&place); // a folder in its place stays, and is told by the next line
+                std::os::unix::fs::symlink(target, &place).with_context(|| place.display().to_string())?;
+            }
+            _ => left_out.push(place),
         }
     }
-    let place = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let place = rustix::fs::openat2(&upper, place, flags, Mode::empty(), strict)?;
-    let name = to.file_name().context("a name in the container")?;
-    // The old one first: it may be a deletion's mark, or a symlink.
-    let _ = rustix::fs::unlinkat(&place, name, AtFlags::empty());
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let mode = Mode::from_raw_mode(seen.permissions().mode() & 0o777);
-    let mut made = File::from(rustix::fs::openat(&place, name, flags, mode)?);
-    io::copy(&mut source, &mut made)?;
+    let mode = rustix::fs::fstat(from)?.st_mode & 0o777;
+    fs::set_permissions(to, fs::Permissions::from_mode(mode)).with_context(what)
+}
+
+/// A file, or a folder with all that is in it, into a container that isn't running: into its upper directory.
+///
+/// # Errors
+/// The folder to copy into isn't there in the container, or a symlink leads to it.
+pub fn into(store: &Store, container: &Container, from: &Path, to: &str) -> Result<LeftOut> {
+    let _rest = store.at_rest(container)?;
+    let what = || from.display().to_string();
+    let seen = fs::metadata(from).with_context(what)?;
+    let mut folders = container.layer_paths(store)?;
+    let upper = store.folder_of(container).join("upper");
+    folders.push(upper.clone());
+    let tree = merged(store, &folders)?;
+    let place = PathBuf::from(to.trim_matches('/'));
+    let is_folder = open_in(&tree, to, OFlags::RDONLY | OFlags::DIRECTORY).is_ok();
+    let contents = from.as_os_str().as_bytes().ends_with(b"/.");
+    let place = if is_folder && !contents {
+        place.join(from.canonicalize().with_context(what)?.file_name().context("a name to copy to")?)
+    } else {
+        place
+    };
+    let inside = Inside { tree: &tree, upper: File::open(&upper)?.into() };
+    let mut left_out = Vec::new();
+    if seen.is_dir() {
+        inside.folder(place.parent().unwrap_or(Path::new("")))?;
+        folder_in(&inside, from, &place, &mut left_out)?;
+    } else if seen.is_file() {
+        inside.file(&place, &mut File::open(from).with_context(what)?, seen.permissions().mode() & 0o777)?;
+    } else {
+        bail!("{}: neither a file nor a folder", from.display());
+    }
+    Ok(left_out)
+}
+
+fn folder_in(inside: &Inside<'_>, from: &Path, to: &Path, left_out: &mut LeftOut) -> Result<()> {
+    let mode = fs::metadata(from)?.permissions().mode() & 0o777;
+    inside.new_folder(to, mode)?;
+    let mut entries = fs::read_dir(from)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let (path, place) = (entry.path(), to.join(entry.file_name()));
+        let seen = fs::symlink_metadata(&path).with_context(|| path.display().to_string())?;
+        if seen.is_dir() {
+            folder_in(inside, &path, &place, left_out)?;
+        } else if seen.is_file() {
+            let mut file = File::open(&path).with_context(|| path.display().to_string())?;
+            inside.file(&place, &mut file, seen.permissions().mode() & 0o777)?;
+        } else if seen.is_symlink() {
+            inside.symlink(&place, &fs::read_link(&path)?)?;
+        } else {
+            left_out.push(path);
+        }
+    }
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,13 @@ impl Ends<'_> {
         for path in left_out {
             let path = String::from_utf8_lossy(path).into_owned();
             self.note(&format!("left out: {path:?} is a socket, which no tar can hold"));
+        }
+    }
+
+    /// What `cp` doesn't copy.
+    pub fn left_out(&mut self, paths: &[PathBuf]) {
+        for path in paths {
+            self.note(&format!("left out: {path:?} is neither a file nor a folder nor a symlink"));
         }
     }
 

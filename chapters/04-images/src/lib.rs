@@ -15,7 +15,7 @@
 //!
 //! And back:
 //! - [`import`], [`load`], [`save`]: archives and folders
-//! - [`view`], [`changes`], [`commit`], [`copy`]: what a container changed, and an image made of it
+//! - [`view`], [`changes`], [`commit`], [`copy`], [`inside`]: what a container changed, and an image made of it
 //! - [`pack`], [`build`], [`change`]: a tree as a layer, a layer as an image, how it is run
 //! - [`show`]: lists and pictures; [`verbs`], [`ends`]: all of it on a command line
 
@@ -30,6 +30,7 @@ pub mod copy;
 pub mod digest;
 pub mod ends;
 pub mod import;
+pub mod inside;
 pub mod layers;
 pub mod load;
 pub mod mapped;

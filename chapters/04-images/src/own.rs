@@ -35,7 +35,9 @@ impl Mechanism for Own {
 
     // ANCHOR: prepare
     fn prepare(&mut self, k: &Kernel, birth: &mut Birth) -> Result<()> {
-        if !self.is_made {
+        if self.is_made {
+            self.running = Some(self.store.running(&self.container).map_err(failure)?);
+        } else {
             let folder = self.store.folder_of(&self.container);
             let record = k
                 .why("whoever finds this note knows what to remove, should we be killed")
@@ -46,9 +48,8 @@ impl Mechanism for Own {
             } else {
                 birth.leaves(record);
             }
-            made?;
+            self.running = Some(made?);
         }
-        self.running = Some(self.store.running(&self.container).map_err(failure)?);
         self.lease = None;
         Ok(())
     }
@@ -78,7 +79,7 @@ impl Mechanism for Own {
 
 impl Own {
     /// Its name is asked for and taken under one lock, so that two can't have it.
-    fn make(&self, k: &Kernel, folder: &Path) -> Result<()> {
+    fn make(&self, k: &Kernel, folder: &Path) -> Result<Flock<File>> {
         let _lock = self.store.free_name(&self.container).map_err(failure)?;
         k.why("what this container has of its own").mkdir(folder, 0o700)?;
         let (upper, work) = (folder.join("upper"), folder.join("work"));

@@ -3,15 +3,13 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::apply::tree::is_whiteout;
-use crate::pack::is_opaque;
 
 /// A user of the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +18,8 @@ pub struct Someone {
     pub uid: u32,
     /// The group's number.
     pub gid: u32,
+    /// The groups that the image's /etc/group has the user in, where no group was named.
+    pub groups: Vec<u32>,
     /// The home directory, where /etc/passwd has one.
     pub home: Option<String>,
 }
@@ -58,8 +58,14 @@ pub fn find(layers: &[PathBuf], user: &str) -> Result<Someone> {
     if uid == u32::MAX || gid == u32::MAX {
         bail!("4294967295 is -1, which means \"as it is\" to setresuid(2), and is nobody's id");
     }
+    // As Docker: who names a group wants that one and no other.
+    let login = found.as_ref().map(|fields| fields[0].clone()).filter(|_| group.is_none());
+    let groups = match login {
+        Some(login) => members_of(&file(layers, "group")?, &login),
+        None => Vec::new(),
+    };
     let home = found.and_then(|fields| fields.get(5).cloned()).filter(|home| home.starts_with('/'));
-    Ok(Someone { uid, gid, home })
+    Ok(Someone { uid, gid, groups, home })
 }
 
 /// The line whose first field is this name; else the one whose number it is.
@@ -72,32 +78,40 @@ fn line(text: &str, wanted: &str, number: usize) -> Option<Vec<String>> {
     })
 }
 
+/// The numbers of the groups in whose last field the user is. group(5).
+fn members_of(text: &str, login: &str) -> Vec<u32> {
+    let has = |fields: &Vec<&str>| fields.get(3).is_some_and(|list| list.split(',').any(|one| one == login));
+    let all = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut found: Vec<u32> = all.filter(has).filter_map(|fields| fields[2].parse().ok()).collect();
+    found.retain(|gid| *gid != u32::MAX);
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 fn number(fields: &[String], place: usize) -> Option<u32> {
     fields.get(place)?.parse().ok()
 }
 
-/// A file of `/etc`, from the topmost layer that has it. Empty where none has.
+/// A file of `/etc`, from the topmost layer that has it. Empty where none has. Nobody changes a layer, so a name that
+/// was looked at is still what it was when it is opened; and it is opened beneath the layer all the same.
 fn file(layers: &[PathBuf], name: &str) -> Result<String> {
     let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let look = |path: &Path| rustix::fs::statat(rustix::fs::CWD, path, AtFlags::SYMLINK_NOFOLLOW);
     for layer in layers.iter().rev() {
-        // Of sixty layers few have an /etc: one question to each of the others.
-        let etc = rustix::fs::statat(rustix::fs::CWD, layer.join("etc"), AtFlags::SYMLINK_NOFOLLOW);
-        let seen = match etc {
+        // Of sixty layers few have an /etc, and of those few the file: two questions to each of the others.
+        let etc = layer.join("etc");
+        let seen = match look(&etc) {
             Err(Errno::NOENT) => continue,
             other => other.with_context(|| layer.display().to_string())?,
-        };
-        let root = File::open(layer).with_context(|| layer.display().to_string())?;
-        let open = |path: &str, flags| {
-            rustix::fs::openat2(&root, path, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty(), how)
         };
         if is_whiteout(&seen) {
             break; // deleted here: what is below doesn't count
         }
-        let etc = match open("etc", OFlags::RDONLY | OFlags::DIRECTORY) {
-            Ok(etc) => etc,
-            Err(errno) => return Err(errno).context("the image's /etc (a symlink is not followed)"),
-        };
-        match rustix::fs::statat(&etc, name, AtFlags::SYMLINK_NOFOLLOW) {
+        if FileType::from_raw_mode(seen.st_mode) != FileType::Directory {
+            bail!("the image's /etc is no directory, and a symlink is not followed");
+        }
+        match look(&etc.join(name)) {
             Ok(seen) if is_whiteout(&seen) => break,
             Ok(seen) if FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile => {
                 bail!(
@@ -105,17 +119,25 @@ fn file(layers: &[PathBuf], name: &str) -> Result<String> {
                 );
             }
             Ok(_) => {
-                let file =
-                    open(&format!("etc/{name}"), OFlags::RDONLY).with_context(|| format!("/etc/{name}"))?;
+                let root = File::open(layer).with_context(|| layer.display().to_string())?;
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+                let file = rustix::fs::openat2(&root, format!("etc/{name}"), flags, Mode::empty(), how)
+                    .with_context(|| format!("/etc/{name}"))?;
                 let mut bytes = Vec::new();
                 File::from(file).take(LONGEST).read_to_end(&mut bytes)?;
                 return Ok(String::from_utf8_lossy(&bytes).into_owned());
             }
-            Err(_) if is_opaque(etc.as_fd()) => break,
+            Err(_) if hides(&etc) => break,
             Err(_) => {}
         }
     }
     Ok(String::new())
+}
+
+/// Whether nothing of the layers below shows in this folder. Of the two names of the mark every layer has this one.
+fn hides(folder: &Path) -> bool {
+    let mut value = [0; 1];
+    rustix::fs::lgetxattr(folder, "user.overlay.opaque", value.as_mut_slice()) == Ok(1) && value == *b"y"
 }
 
 #[cfg(test)]
@@ -130,5 +152,12 @@ mod tests {
         assert_eq!(line(PASSWD, "7", 2).unwrap()[0], "app");
         assert_eq!(line(PASSWD, "9", 2).unwrap()[2], "10");
         assert_eq!(line(PASSWD, "nobody", 2), None);
+    }
+
+    #[test]
+    fn ch04_a_user_is_in_the_groups_that_name_it() {
+        let group = "root:x:0:\napp:x:8:\nwheel:x:10:root,app\nvideo:x:44:apple\nlog:x:4:app\n";
+        assert_eq!(members_of(group, "app"), [4, 10]);
+        assert_eq!(members_of(group, "root"), [10]);
     }
 }

@@ -236,6 +236,7 @@ fn rooms(options: &Options, config: &Config, layers: &[PathBuf]) -> Result<Rooms
     Ok(Rooms {
         rootfs: None,
         hostname: options.hostname.clone().unwrap_or_else(|| "boxroom".into()),
+        groups: someone.groups,
         user: Some(User { uid: someone.uid, gid: someone.gid }),
         userns: options.userns,
         init: options.init,

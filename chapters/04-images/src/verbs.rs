@@ -120,7 +120,7 @@ pub enum Verb {
         /// The container
         container: String,
     },
-    /// Copy a file: CONTAINER:PATH HOSTPATH, or the other way
+    /// Copy a file or a folder: CONTAINER:PATH HOSTPATH, or the other way
     Cp {
         /// From
         from: String,
@@ -266,8 +266,16 @@ fn here(verb: Verb, ends: &mut Ends<'_>) -> Result<()> {
             })
         }
         Verb::Cp { from, to } => match (copy::side(&from), copy::side(&to)) {
-            (Some((name, path)), None) => copy::out(&store, &store.container(name)?, path, Path::new(&to)),
-            (None, Some((name, path))) => copy::into(&store, &store.container(name)?, Path::new(&from), path),
+            (Some((name, path)), None) => {
+                let left_out = copy::out(&store, &store.container(name)?, path, Path::new(&to))?;
+                ends.left_out(&left_out);
+                Ok(())
+            }
+            (None, Some((name, path))) => {
+                let left_out = copy::into(&store, &store.container(name)?, Path::new(&from), path)?;
+                ends.left_out(&left_out);
+                Ok(())
+            }
             _ => bail!("cp {from} {to}: one side is CONTAINER:PATH, the other a path of the host"),
         },
         Verb::Discard { containers } => {

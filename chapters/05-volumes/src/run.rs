@@ -72,10 +72,10 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
 // ANCHOR: launch
 pub fn launch(options: Options, k: &Kernel) -> Result<Launch<impl Chain + use<>, impl Root + use<>>> {
     let Options { mounts, mut below } = options;
-    let volumes = volumes(&mounts, &mut below)?;
+    let (volumes, workdir) = settle(&mounts, &mut below)?;
     // Once more, after the volumes: the place where the command stands may be in one of them.
-    let workdir = if volumes.requests.is_empty() { None } else { workdir(&below)? };
-    Ok(below::launch(below, k)?.with(volumes).with(workdir.map(|path| WorkingDir { path })))
+    let again = workdir.filter(|_| !volumes.requests.is_empty()).map(|path| WorkingDir { path });
+    Ok(below::launch(below, k)?.with(volumes).with(again))
 }
 // ANCHOR_END: launch
 
@@ -85,7 +85,7 @@ pub fn launch(options: Options, k: &Kernel) -> Result<Launch<impl Chain + use<>,
 /// The step that failed.
 pub fn run_by_path(options: Options, k: &Kernel) -> Result<Ended> {
     let Options { mounts, mut below } = options;
-    let mut volumes = volumes(&mounts, &mut below)?;
+    let (mut volumes, _) = settle(&mounts, &mut below)?;
     let paths = by_path::paths(&volumes.store, &volumes.requests)?;
     let rootfs = Images::open().map_err(failure)?.containers().join(&volumes.container);
     volumes.elsewhere = true;
@@ -93,11 +93,12 @@ pub fn run_by_path(options: Options, k: &Kernel) -> Result<Ended> {
     launch.map_root(|root| ByPath { root, rootfs, mounts: paths }).run(k)
 }
 
-/// What is asked for, looked at as far as it can be before anything is made.
-fn volumes(mounts: &Mounts, below: &mut below::Options) -> Result<Volumes> {
+/// What is asked for, looked at as far as it can be before anything is made; and where the command stands.
+fn settle(mounts: &Mounts, below: &mut below::Options) -> Result<(Volumes, Option<String>)> {
     let image = image(below).map_err(failure)?;
     let config = image.config.config().clone().unwrap_or_default();
     let requests = mounts.requests(config.volumes().as_deref().unwrap_or_default())?;
+    let workdir = below::workdir(below, &config).map_err(failure)?;
     let id = match &below.standing_in {
         Some(container) => container.id.clone(),
         None => below.id.clone().map_or_else(new_id, Ok).map_err(failure)?,
@@ -107,7 +108,7 @@ fn volumes(mounts: &Mounts, below: &mut below::Options) -> Result<Volumes> {
     let mut volumes = Volumes::new(Store::open().map_err(failure)?, requests, seed, id);
     volumes.keeps = (below.standing_in.is_some() || below.name.is_some()) && !below.rm;
     volumes.id_mapped = geteuid().is_root() && below.userns == Some(UserNamespace::Auto);
-    Ok(volumes)
+    Ok((volumes, workdir))
 }
 
 fn image(below: &below::Options) -> anyhow::Result<Image> {
@@ -116,9 +117,4 @@ fn image(below: &below::Options) -> anyhow::Result<Image> {
         Some(container) => images.image_of(&images.manifest_of(container)?),
         None => images.image(&below.image),
     }
-}
-
-fn workdir(below: &below::Options) -> Result<Option<String>> {
-    let config = image(below).map_err(failure)?.config.config().clone().unwrap_or_default();
-    below::workdir(below, &config).map_err(failure)
 }

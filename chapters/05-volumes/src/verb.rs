@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use ch03_cgroups::size::show as bytes;
 use ch04_images::archive::compression::Compression;
+use ch04_images::show::format as formatted;
 use clap::Subcommand;
 
 use crate::volume::{Store, show};
@@ -34,6 +35,9 @@ pub enum Verb {
     },
     /// All that is known of volumes, as JSON
     Inspect {
+        /// Only this: {{.Mountpoint}}, {{json .Labels}}
+        #[arg(long, short, value_name = "TEMPLATE")]
+        format: Option<String>,
         /// The volumes
         #[arg(required = true)]
         names: Vec<String>,
@@ -110,9 +114,16 @@ fn done(verb: Verb, out: &mut dyn Write, is_terminal: bool) -> Result<(String, V
             }
             show::table(&volumes, quiet)
         }
-        Verb::Inspect { names } => {
+        Verb::Inspect { format, names } => {
             let one = |name: &String| show::inspect(&store, &store.volume(name)?);
-            serde_json::to_string_pretty(&names.iter().map(one).collect::<Result<Vec<_>>>()?)? + "\n"
+            let all = names.iter().map(one).collect::<Result<Vec<_>>>()?;
+            match format {
+                Some(template) => {
+                    let line = |value| Ok(formatted(&template, value)? + "\n");
+                    all.iter().map(line).collect::<Result<String>>()?
+                }
+                None => serde_json::to_string_pretty(&all)? + "\n",
+            }
         }
         Verb::Rm { force, names } => return remove(&store, force, &names),
         Verb::Prune { all, force: _ } => {

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ch00_process::channel::Handed;
+use ch00_process::failure::Failure;
 use ch00_process::kernel::{Kernel, Result};
 use ch00_process::mechanism::{Birth, Child, Mechanism};
 use ch00_process::wait::Ended;
@@ -124,7 +125,8 @@ impl Mechanism for Volumes {
                 (Source::Tmpfs(tmpfs), _) => new_tmpfs(k, tmpfs)?,
                 (_, Some(place)) => match handed.take(&place.to_string_lossy()) {
                     Some(tree) => tree,
-                    None => open(k, &place, request.recursive)?,
+                    None => open(k, &place, request.recursive)
+                        .map_err(|failure| unopened(failure, request, &place))?,
                 },
                 (_, None) => return Err(k.refuse(format!("{}: no volume", request.target), "", "")),
             };
@@ -190,6 +192,20 @@ fn open(k: &Kernel, path: &Path, recursive: bool) -> Result<OwnedFd> {
             .open_tree_alone(path)
     }
     // ANCHOR_END: task-open
+}
+
+fn unopened(failure: Failure, request: &Request, place: &Path) -> Failure {
+    match failure.errno() {
+        Errno::EINVAL if !request.recursive => failure.because(
+            "mounts below it are locked in a user namespace: without them it would show what they hide",
+            "leave out bind-recursive=disabled",
+        ),
+        Errno::EACCES => failure.because(
+            format!("root of this container may not pass through to {}", place.display()),
+            "namei -l PATH shows where; a folder of yours, or a volume",
+        ),
+        _ => failure,
+    }
 }
 
 /// While it is still attached nowhere: there is no moment in which anybody inside could write.

@@ -34,6 +34,9 @@ pub struct Config {
     pub uid: u32,
     /// The group's.
     pub gid: u32,
+    /// The supplementary groups.
+    #[serde(default)]
+    pub groups: Vec<u32>,
     /// The user as it was asked for.
     pub user: String,
     /// The hostname inside.

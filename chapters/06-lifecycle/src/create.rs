@@ -83,6 +83,7 @@ pub fn create(all: &Containers, options: Options, k: &Kernel) -> Result<Made> {
             Failure::said("conflicting options: cannot specify both --restart and --rm", "", hint).into()
         );
     }
+    options.below.below.limits.check()?; // before anything is asked of the store
     let cidfile = options.cidfile.clone();
     if let Some(path) = cidfile.as_ref().filter(|path| path.exists()) {
         bail!(
@@ -115,7 +116,6 @@ fn settled(all: &Containers, options: Options, k: &Kernel) -> Result<Config> {
     if let Some(signal) = &container.stop_signal {
         run::signal_of(signal)?;
     }
-    options.below.below.limits.check()?;
     let hostname = options.below.below.hostname.clone().unwrap_or_else(|| container.id.clone());
     let home = someone.home.clone().unwrap_or_else(|| "/".into());
     let env = environment(&options, &words, &hostname, &home)?;
@@ -146,6 +146,7 @@ fn settled(all: &Containers, options: Options, k: &Kernel) -> Result<Config> {
         workdir,
         uid: someone.uid,
         gid: someone.gid,
+        groups: someone.groups,
         user,
         hostname,
         userns: below.userns,

@@ -52,7 +52,7 @@ pub fn launch(
 ) -> Result<(Launch<impl Chain + use<>, SameRoot>, Option<Master>)> {
     let target = target(container)?;
     let config = &container.config;
-    let (user, home) = someone(&target, config, wish)?;
+    let (user, groups, home) = someone(&target, config, wish)?;
     let command = Command::with_env(wish.command.clone(), environment(config, wish, home)?)?;
     let path = match wish.workdir.as_deref().or(config.workdir.as_deref()).unwrap_or("/") {
         path if path.starts_with('/') => path.to_string(),
@@ -69,7 +69,7 @@ pub fn launch(
         .with(Join::new(target))
         .with(Stand { path })
         .with(console)
-        .with(Seal { user, has_groups });
+        .with(Seal { user, groups, has_groups });
     // ANCHOR_END: launch
     Ok((launch, master))
 }
@@ -87,14 +87,17 @@ pub fn target(container: &Container) -> Result<Target> {
 
 /// Who the command is, and where that user is at home. Looked up in the files of the *running* container, beneath its root
 /// and without a symlink: root inside may have put anything there.
-fn someone(target: &Target, config: &Config, wish: &Wish) -> Result<(User, Option<String>)> {
-    let Some(user) = &wish.user else { return Ok((User { uid: config.uid, gid: config.gid }, None)) };
+fn someone(target: &Target, config: &Config, wish: &Wish) -> Result<(User, Vec<u32>, Option<String>)> {
+    let Some(user) = &wish.user else {
+        return Ok((User { uid: config.uid, gid: config.gid }, config.groups.clone(), None));
+    };
     let root = PathBuf::from(format!("/proc/{}/root", target.pid()));
     let found = passwd::find(&[root], user).map_err(|error| {
         let hint = "--user by number, or a user of the container's /etc/passwd";
         Failure::said(format!("exec {}: {error:#}", target.name), "", hint).code(126)
     })?;
-    Ok((User { uid: found.uid, gid: found.gid }, Some(found.home.unwrap_or_else(|| "/".into()))))
+    let home = found.home.unwrap_or_else(|| "/".into());
+    Ok((User { uid: found.uid, gid: found.gid }, found.groups, Some(home)))
 }
 
 /// The container's variables; over them those of the files; over them those of the command line. As Docker has it.

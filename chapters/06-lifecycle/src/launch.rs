@@ -40,7 +40,7 @@ fn options(config: &Config) -> below::Options {
         cgroup_parent: config.cgroup_parent.clone(),
         no_group: config.no_group,
         read_only: config.read_only,
-        user: Some(format!("{}:{}", config.uid, config.gid)),
+        user: Some(config.user.clone()),
         // Nothing of the image is to come back that the command line has taken away.
         workdir: Some(config.workdir.clone().unwrap_or_else(|| "/".into())),
         entrypoint: Some(String::new()),

@@ -11,6 +11,7 @@ use ch00_process::place;
 use ch00_process::record::{Owner, Record};
 use ch00_process::wait::Ended;
 use ch04_images::own::{Own, failure};
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::config::{Config, Restart};
 use crate::containers::{Container, Lock};
@@ -59,6 +60,20 @@ impl Life {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Removes what an ended process has left of a container, unless somebody runs it: a removal that was begun, and given up
+    /// for a new start, is no order any more. Whether it was removed.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn sweep(folder: &Path, k: &Kernel) -> Result<bool> {
+        let held = fs::File::open(folder.join("upper"))
+            .map(|upper| Flock::lock(upper, FlockArg::LockExclusiveNonblock));
+        if matches!(held, Ok(Err(_))) {
+            return Ok(false);
+        }
+        Self::remove(folder, k).map(|()| true)
     }
 
     /// The state is changed under the container's lock, whatever somebody else has written meanwhile.

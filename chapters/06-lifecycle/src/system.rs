@@ -27,7 +27,7 @@ pub fn sweep(k: &Kernel) -> Result<(usize, Vec<String>)> {
             Ok(()) // somebody else has it by now
         } else {
             match orphan.kind.as_str() {
-                Life::NAME => Life::cleanup(k, &orphan.what),
+                Life::NAME => Life::sweep(Path::new(&orphan.what), k).map(drop),
                 Own::NAME => Own::cleanup(k, &orphan.what),
                 Volumes::NAME => Volumes::cleanup(k, &orphan.what),
                 Cgroup::NAME => Cgroup::cleanup(k, &orphan.what),

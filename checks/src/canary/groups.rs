@@ -64,10 +64,30 @@ impl Canary {
             return Ok(());
         }
         self.place.clone_from(&place);
-        self.after(move || {
-            let _ = umount2(&place, MntFlags::MNT_DETACH);
-        });
+        let name = self.facts.hierarchy.clone();
+        self.after(move || end_hierarchy(&name, &place));
         Ok(())
+    }
+}
+
+/// A hierarchy ends with its last mount, but only if no group is in it then; and a removed group is in it for a while,
+/// until the kernel has freed it. Then it would stay until the next boot: so it is mounted and unmounted again.
+fn end_hierarchy(name: &str, place: &Path) {
+    let _ = umount2(place, MntFlags::MNT_DETACH);
+    let line = format!(":name={name}:");
+    let is_there = || fs::read_to_string("/proc/self/cgroup").is_ok_and(|text| text.contains(&line));
+    for _ in 0..5 {
+        // One that ends is named for some milliseconds more; one that is mounted again too early is a new one.
+        for _ in 0..20 {
+            if !is_there() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let options = format!("none,name={name}");
+        if mount(Some("none"), place, Some("cgroup"), MsFlags::empty(), Some(&*options)).is_ok() {
+            let _ = umount2(place, MntFlags::empty());
+        }
     }
 }
 

@@ -13,15 +13,18 @@ pub const MEMORY: usize = 160 << 20;
 /// So many processes are started.
 pub const PROCESSES: usize = 80;
 /// So long the processor is kept busy.
-const BUSY: Duration = Duration::from_millis(500);
+const BUSY: Duration = Duration::from_millis(1000);
 
 /// Memory, every page of it written to, and kept. The outside looks how much this process has.
 pub fn memory(_: &Facts) -> Evidence {
     const PIECE: usize = 1 << 20;
     let mut evidence = Evidence::default();
     for n in 0..MEMORY / PIECE {
-        // Not all the same byte: pages that are alike could be put together, or packed into nothing.
-        let piece: Vec<u8> = (0..PIECE).map(|at| (at / 7 + n) as u8).collect();
+        let mut piece = vec![0xa5_u8; PIECE];
+        // Each page another one: pages that are alike could be put together, or packed into nothing.
+        for (page, bytes) in piece.chunks_mut(4096).enumerate() {
+            bytes[..8].copy_from_slice(&(n * PIECE + page).to_ne_bytes());
+        }
         std::hint::black_box(piece.leak());
     }
     evidence.told.push(format!("take {} MiB of memory: done", MEMORY >> 20));

@@ -6,8 +6,12 @@
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
+use ch00_process::explain::Process;
+use ch00_process::kernel::Kernel;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -113,6 +117,7 @@ fn try_it(out: &mut impl Write, name: &str) -> Tried {
         "time" => rooms(CloneFlags::from_bits_retain(CLONE_NEWTIME)),
         "chroot" => rooms(CloneFlags::empty()).and_then(|()| chroot("/").or_in("chroot")),
         "overlay" => rooms(CloneFlags::CLONE_NEWNS).and_then(|()| overlay()),
+        "plug" => rooms(CloneFlags::CLONE_NEWNS).and_then(|()| plug()),
         "proc" => {
             rooms(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID).and_then(|()| grandchild("mount-proc"))
         }
@@ -157,6 +162,14 @@ fn overlay() -> Tried {
     }
     let layers = "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work,userxattr";
     mount(Some("overlay"), "/tmp/merged", Some("overlay"), MsFlags::empty(), Some(layers)).or_in("mount")
+}
+
+/// A copy of a mount, attached nowhere and read-only down to the mounts below it.
+fn plug() -> Tried {
+    let k = Kernel::new(Process::Host, None);
+    let tree = k.why("tried").open_tree(Path::new("/")).map_err(|failure| ("open_tree", failure.errno()))?;
+    let answer = k.why("tried").mount_setattr_read_only(tree.as_fd(), true);
+    answer.map_err(|failure| ("mount_setattr", failure.errno()))
 }
 
 fn mount_new(kind: &str, place: &str) -> Tried {

@@ -165,6 +165,7 @@ pub fn examine(facts: &Facts) -> Diagnosis {
         }),
         room(facts, "03-cgroups", "how much of the machine", groups::all(facts)),
         room(facts, "04-images", "the mould that containers are cast in", vec![system::overlay(facts)]),
+        room(facts, "05-volumes", "what is plugged in, and outlives a container", vec![system::plug()]),
     ];
     Diagnosis { machine: facts.in_a_line(), rooms }
 }

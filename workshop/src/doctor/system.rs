@@ -173,6 +173,23 @@ pub fn overlay(facts: &Facts) -> Finding {
     }
 }
 
+/// Whether a mount can be copied and made read-only before anybody sees it.
+pub fn plug() -> Finding {
+    match attempt("plug", false) {
+        Ok(()) => Finding::fine("open_tree, mount_setattr", "a mount can be plugged in read-only (tried)"),
+        Err(refusal) if refusal.errno == Errno::ENOSYS => Finding::missing(
+            "open_tree, mount_setattr",
+            "the kernel is older than 5.12",
+            "a newer kernel: Linux 5.14 or later",
+        ),
+        Err(refusal) => Finding::partly(
+            "open_tree, mount_setattr",
+            format!("refused: {refusal}"),
+            "run as root, or see user namespaces",
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

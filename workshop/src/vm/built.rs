@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use lesson::mutant::Mutant;
 
 /// A chapter of this checkout.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Programs {
     pub binaries: Vec<PathBuf>,
     /// The checks of the chapters that were asked for, with the chapter.
     pub checks: Vec<(Chapter, PathBuf)>,
+    /// Their mistakes that show on cgroup version 2 alone, each a binary named `mutant-NAME`.
+    pub mutants: Vec<(Mutant, PathBuf)>,
 }
 
 /// The chapters that are there, in their order.
@@ -74,20 +77,12 @@ pub fn build(all: &[Chapter], asked: &[Chapter]) -> Result<Programs> {
     if !probe::has_static_libc() {
         bail!("no libc.a here, and the guest has no libraries: apt-get install libc6-dev");
     }
-    let target = host_target()?;
-    let flags = [
-        "--profile",
-        "vm",
-        "--locked",
-        "--target",
-        &target,
-        "--config",
-        "target.'cfg(target_os=\"linux\")'.rustflags=['-Ctarget-feature=+crt-static']",
-    ];
+    let flags = flags("vm")?;
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let packages: Vec<String> = all.iter().map(|chapter| format!("ch{}", chapter.name)).collect();
     let mut words = vec!["build", "--bins", "--package", "probe", "--package", "workshop"];
     words.extend(packages.iter().flat_map(|package| ["--package", package.as_str()]));
-    words.extend(flags);
+    words.extend(&flags);
     let binaries = probe::cargo(&words, &[])?;
     let mut checks = Vec::new();
     for chapter in asked {
@@ -98,7 +93,59 @@ pub fn build(all: &[Chapter], asked: &[Chapter]) -> Result<Programs> {
         let file = built.into_iter().find(|path| is_test(path));
         checks.push((chapter.clone(), file.with_context(|| format!("cargo built no checks for {package}"))?));
     }
-    Ok(Programs { binaries, checks })
+    Ok(Programs { binaries, checks, mutants: mutants(asked, &flags)? })
+}
+
+/// Built from a copy of the sources each, with a target folder of their own: a mistake must not be taken for the
+/// chapter itself.
+fn mutants(asked: &[Chapter], flags: &[&str]) -> Result<Vec<(Mutant, PathBuf)>> {
+    let folder = probe::target_dir()?.join("mutants");
+    let target = folder.join("target").display().to_string();
+    let shown = |mutant: &Mutant| {
+        mutant.version == Some(2) && asked.iter().any(|chapter| chapter.name == mutant.chapter)
+    };
+    let mut built = Vec::new();
+    for mutant in Mutant::all(probe::workspace())?.into_iter().filter(shown) {
+        let tree = mutant.sources(probe::workspace(), &folder)?;
+        let manifest = tree.join("Cargo.toml").display().to_string();
+        let package = mutant.package();
+        let words = ["build", "--manifest-path", &manifest, "--target-dir", &target, "--package", &package];
+        let made = probe::cargo(&[&words[..], flags].concat(), &[])?;
+        let file = made.into_iter().find(|path| path.ends_with(&package)).context("cargo built no mutant")?;
+        let kept = folder.join(format!("mutant-{}", mutant.name));
+        fs::copy(file, &kept)?;
+        built.push((mutant, kept));
+    }
+    Ok(built)
+}
+
+/// The packages' binaries as they are released, for what is measured.
+///
+/// # Errors
+/// They don't compile.
+pub fn optimised(packages: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut words = vec!["build".to_string(), "--bins".into()];
+    words.extend(packages.iter().flat_map(|package| ["--package".into(), package.to_string()]));
+    words.extend(flags("release")?);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let built = probe::cargo(&words, &[])?;
+    let named =
+        |path: &PathBuf| path.file_name().is_some_and(|name| packages.iter().any(|one| **one == *name));
+    Ok(built.into_iter().filter(named).collect())
+}
+
+/// Static, in this profile.
+fn flags(profile: &str) -> Result<Vec<String>> {
+    let words = [
+        "--profile",
+        profile,
+        "--locked",
+        "--target",
+        &host_target()?,
+        "--config",
+        "target.'cfg(target_os=\"linux\")'.rustflags=['-Ctarget-feature=+crt-static']",
+    ];
+    Ok(words.map(String::from).to_vec())
 }
 
 /// cargo gives a test a name with a hash: `deps/checks-0123`; the package's binary comes along as it is.

@@ -14,9 +14,10 @@ use super::fetch::Bootable;
 const INIT: &str = include_str!("guest/init.sh");
 
 /// What it takes in: how the checks are run, as root and as an ordinary user, and the checks in shell.
-const SCRIPTS: [(&str, &str); 4] = [
+const SCRIPTS: [(&str, &str); 5] = [
     ("legs.sh", include_str!("guest/legs.sh")),
     ("table.sh", include_str!("guest/table.sh")),
+    ("mutants.sh", include_str!("guest/mutants.sh")),
     ("by-hand.sh", include_str!("guest/by-hand.sh")),
     ("too-old.sh", include_str!("guest/too-old.sh")),
 ];
@@ -41,12 +42,15 @@ pub fn write(
     for (name, script) in SCRIPTS {
         archive.file(&format!("stage/{name}"), 0o644, script.as_bytes())?;
     }
+    let mutants =
+        programs.mutants.iter().map(|(one, _)| format!("{} {} {}\n", one.name, one.chapter, one.check));
+    archive.file("stage/mutants", 0o644, mutants.collect::<String>().as_bytes())?;
     archive.file("stage/plan", 0o644, (plan.join("\n") + "\n").as_bytes())?;
     archive.copy("bin/busybox", 0o755, busybox)?;
     for module in &kernel.modules {
         archive.copy(&format!("stage/{}", name_of(module)), 0o644, module)?;
     }
-    for binary in &programs.binaries {
+    for binary in programs.binaries.iter().chain(programs.mutants.iter().map(|(_, binary)| binary)) {
         archive.copy(&format!("built/{}", name_of(binary)), 0o755, binary)?;
     }
     for (chapter, checks) in &programs.checks {

@@ -11,6 +11,7 @@
 //! - [`machine`], [`accel`]: qemu, and whether KVM works
 //! - [`heartbeats`]: one panic, all containers of that kernel
 //! - [`compare`], [`memory`]: a container beside a virtual machine
+//! - [`launches`]: what a group costs
 //! - [`console`]: what the guest says, as outcomes; [`report`]: those for people and tools
 
 use std::fs::File;
@@ -36,6 +37,7 @@ pub mod fetch;
 pub mod heartbeats;
 pub mod initramfs;
 pub mod kernels;
+pub mod launches;
 pub mod machine;
 pub mod memory;
 pub mod report;
@@ -58,6 +60,8 @@ pub enum What {
     Panic(usize),
     /// [`compare`], so many of each; the table is also written to that file.
     Compare(usize, Option<PathBuf>),
+    /// [`launches`], in so many rounds.
+    Launches(usize),
 }
 
 /// What is asked for.
@@ -113,7 +117,7 @@ pub fn run(
     ink: Ink,
     asked: &Asked,
 ) -> Result<ExitCode> {
-    let workshop = Workshop::open(progress, &asked.chapters)?;
+    let mut workshop = Workshop::open(progress, &asked.chapters)?;
     let mut runs = Vec::new();
     for kernel in &asked.kernels {
         progress.begin(&format!("Linux {}, the kernel of Debian {}", kernel.series, kernel.debian))?;
@@ -126,6 +130,9 @@ pub fn run(
             What::Panic(count) => return heartbeats::run(out, progress, ink, both, (*count, limit)),
             What::Compare(count, save) => {
                 return compare::run(out, progress, both, (*count, limit), save.as_deref());
+            }
+            What::Launches(rounds) => {
+                return launches::run(out, progress, (&mut workshop, &bootable), (*rounds, limit));
             }
         }
         let run = workshop.check(progress, &bootable, asked.limit)?;
@@ -172,6 +179,9 @@ impl Workshop {
             suites.push(("by-hand".to_string(), "root".to_string()));
             for chapter in &self.chapters {
                 suites.extend(["root", "learner"].map(|who| (chapter.name.clone(), who.into())));
+            }
+            if !self.programs.mutants.is_empty() {
+                suites.push(("mutants".to_string(), "root".to_string()));
             }
         }
         let lines = suites.iter().map(|(suite, who)| format!("checks {suite} {who}"));

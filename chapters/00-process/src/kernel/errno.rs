@@ -141,6 +141,12 @@ pub const TABLE: &[Meaning] = &[
         "make it: an empty folder or file",
     ),
     m(
+        "move_mount",
+        Errno::ENOTDIR,
+        "a directory can't be mounted onto a file, nor a file onto a directory",
+        "look at what is mounted, and at what stands at the mount point",
+    ),
+    m(
         "mount",
         Errno::EPERM,
         "needs CAP_SYS_ADMIN over the mount namespace, or a mount of the host is locked here (Ubuntu's AppArmor gives the user namespace and takes its rights)",

@@ -45,6 +45,12 @@ impl Named {
     }
 }
 
+/// A process's groups, one for each hierarchy, as they stand in a finding; without the hierarchies that a canary
+/// mounts for an attempt (they have no controller).
+fn one_line(cgroup: &str) -> String {
+    cgroup.lines().filter(|line| !line.contains(":name=boxroom-")).collect::<Vec<_>>().join(", ")
+}
+
 /// The folders of this name in all hierarchies.
 pub(crate) fn folders(name: &str) -> Vec<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -75,18 +81,12 @@ pub(crate) fn grandchild(stage: &Stage) -> Result<(), Finding> {
     let words = ["sh", "-c", "sh -c '\"$0\" \"$@\"; true' \"$0\" \"$@\"; true"];
     let visit = Visit::by(stage, &options, &words)?;
     let inside = named.holds(&visit.present.cgroup);
+    let cgroup = one_line(&visit.present.cgroup);
     visit.end()?;
     if inside {
         return Ok(());
     }
-    Err(Finding {
-        seen: "the command's grandchild is not in the command's group".into(),
-        expected: "whoever descends from it is in its group",
-        meaning: "a child is born into its parent's group: so the first must be in it before it forks",
-        look: "ch03-cgroups run --name x sh -c 'sleep 9 & wait' & sleep 1; cat $(find /sys/fs/cgroup -name boxroom-x)/cgroup.procs",
-        read: "book: chapter 03, 'born inside'; cgroups(7), clone(2)",
-        ..Finding::default()
-    })
+    Err(Finding::seen("outside").with_local("cgroup", cgroup))
 }
 
 pub(crate) fn root_of_its_view(stage: &Stage) -> Result<(), Finding> {
@@ -94,20 +94,14 @@ pub(crate) fn root_of_its_view(stage: &Stage) -> Result<(), Finding> {
     let options = stage.knows(3, &named.with(&[]));
     let visit = Visit::begin(stage, &options)?;
     let outside = named.holds(&visit.present.cgroup);
+    let cgroup = one_line(&visit.present.cgroup);
     visit.end()?;
     let seen = run(stage, &stage.knows(3, &["--pids", "32"]), &["cat", "/proc/self/cgroup"])?.stdout;
     let inside = !seen.is_empty() && seen.lines().all(|line| line.ends_with(":/"));
     if outside && inside {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!("from outside a group of its own: {outside}; from inside it is /: {inside}"),
-        expected: "a group of its own, which looks like the topmost from inside",
-        meaning: "the cgroup namespace shows the group in which it was made as /: it is made after the join",
-        look: "ch03-cgroups run cat /proc/self/cgroup",
-        read: "book: chapter 03, 'its own view'; cgroup_namespaces(7)",
-        ..Finding::default()
-    })
+    Err(Finding::seen("view").with("own", outside).with_local("cgroup", cgroup).with("top", inside))
 }
 
 pub(crate) fn gone(stage: &Stage) -> Result<(), Finding> {
@@ -122,17 +116,7 @@ pub(crate) fn gone(stage: &Stage) -> Result<(), Finding> {
     if during && left.is_empty() {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!(
-            "a group while it lives: {during}; folders of it that are left afterwards: {}",
-            left.len()
-        ),
-        expected: "a group while it lives, and nothing afterwards",
-        meaning: "a group doesn't end with its last process: somebody has to remove its folder in each hierarchy",
-        look: "ch03-cgroups run true; find /sys/fs/cgroup -name 'boxroom-*'",
-        read: "book: chapter 03, 'it goes'; rmdir(2), cgroups(7)",
-        ..Finding::default()
-    })
+    Err(Finding::seen("folders").with("during", during).with("left", left.len()))
 }
 
 /// Without a pid namespace nobody ends with the command but by its group.
@@ -148,26 +132,12 @@ pub(crate) fn survivors(stage: &Stage) -> Result<(), Finding> {
         for folder in folders(&named.folder) {
             within(Duration::from_secs(1), || fs::remove_dir(&folder).is_ok());
         }
-        return Err(Finding {
-            seen: "the command has ended, and what it left in the background lives on".into(),
-            expected: "the group ends whole",
-            meaning: "a group can be killed as one (cgroup.kill; version 1: freeze, kill, thaw), however it was forked",
-            look: "ch03-cgroups run --only uts sh -c 'sleep 99 &'; pgrep -a sleep",
-            read: "book: chapter 03, 'it goes'; cgroups(7)",
-            ..Finding::default()
-        });
+        return Err(Finding::seen("alive"));
     }
     Ok(())
 }
 
 pub(crate) fn clean(stage: &Stage) -> Result<(), Finding> {
-    let finding = Finding {
-        expected: "a group that is left by a killed engine, and is removed by cargo workshop clean",
-        meaning: "the note of what will have to be removed is written before it is made, so another process finds it",
-        look: "ch03-cgroups run sleep 99 & sleep 1; kill -KILL $!; cargo workshop clean",
-        read: "book: chapter 03, 'it goes'; rename(2)",
-        ..Finding::default()
-    };
     let named = Named::new()?;
     let Visit { stage: mut engine, present, canary } =
         Visit::begin(stage, &stage.knows(3, &named.with(&["--memory", "64M"])))?;
@@ -192,36 +162,18 @@ pub(crate) fn clean(stage: &Stage) -> Result<(), Finding> {
     if left && gone {
         return Ok(());
     }
-    let said =
-        if left { format!("; it said {:?}", String::from_utf8_lossy(&said.stdout)) } else { String::new() };
-    Err(Finding {
-        seen: format!("left by the engine: {left}; removed afterwards: {}{said}", left && gone),
-        ..finding
-    })
+    if left {
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        return Err(Finding::seen("kept").with("said", format!("{said:?}")));
+    }
+    Err(Finding::seen("unmade"))
 }
 
 pub(crate) fn unseen(stage: &Stage) -> Result<(), Finding> {
-    let finding = Finding {
-        expected: "nobody's group but its own is to be seen, or to be changed",
-        meaning: "whoever may mount sees what the cgroup namespace was made in: that must be a group of its own",
-        look: "ch03-cgroups run sh -c 'mount -t cgroup2 none /mnt; find /mnt -type d'",
-        read: "book: chapter 03, 'its own view'; cgroup_namespaces(7)",
-        ..Finding::default()
-    };
-    contained(stage, "cgroup-tree", finding.clone())?;
-    contained(stage, "cgroup-write", finding)
+    contained(stage, "cgroup-tree", Finding::seen("probe"))?;
+    contained(stage, "cgroup-write", Finding::seen("probe"))
 }
 
 pub(crate) fn release_agent(stage: &Stage) -> Result<(), Finding> {
-    contained(
-        stage,
-        "release-agent",
-        Finding {
-            expected: "no release_agent within reach, in no hierarchy of version 1",
-            meaning: "a hierarchy in which it has no group of its own is the host's: its release_agent is started outside",
-            look: "ch03-cgroups run probe try release-agent",
-            read: "book: chapter 03, 'its own view'; CVE-2022-0492",
-            ..Finding::default()
-        },
-    )
+    contained(stage, "release-agent", Finding::seen("probe"))
 }

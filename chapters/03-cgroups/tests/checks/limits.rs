@@ -16,16 +16,9 @@ use nix::unistd::Pid;
 use crate::groups::{Named, folders};
 
 pub(crate) fn memory(stage: &Stage) -> Result<(), Finding> {
-    let finding = Finding {
-        expected: "the hog is killed at 64 MiB, the reason is told, and whoever lives beside it lives on",
-        meaning: "nothing limits its memory: memory.max (version 1: memory.limit_in_bytes) of a group of its own",
-        look: "ch03-cgroups run --memory 64M tail /dev/zero; echo $?",
-        read: "book: chapter 03, 'memory'; cgroups(7)",
-        ..Finding::default()
-    };
     let mut canary =
         Command::new(probe()?).arg("victim").stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
-    let hog = contained(stage, "memory-hog", finding.clone());
+    let hog = contained(stage, "memory-hog", Finding::seen("probe"));
     let lives = canary.try_wait()?.is_none();
     let _ = canary.kill();
     canary.wait()?;
@@ -40,13 +33,7 @@ pub(crate) fn memory(stage: &Stage) -> Result<(), Finding> {
     if lives && ended.code == 137 && named {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!(
-            "exit code {}; the reason is told: {named}; the canary on the host lives: {lives}",
-            ended.code
-        ),
-        ..finding
-    })
+    Err(Finding::seen("ended").with("code", ended.code).with("told", named).with("lives", lives))
 }
 
 pub(crate) fn swap(stage: &Stage) -> Result<(), Finding> {
@@ -63,33 +50,20 @@ pub(crate) fn swap(stage: &Stage) -> Result<(), Finding> {
     if closed {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!("--memory 64M; swap alone: {alone:?}, memory and swap together: {together:?}"),
-        expected: "no swap beyond the limit on memory",
-        meaning: "what doesn't fit in memory moves to swap: the hog lives, and the machine gets slow for all",
-        look: "ch03-cgroups run --name x --memory 64M sleep 9 & cat $(find /sys/fs/cgroup -name boxroom-x)/memory.*sw*",
-        read: "book: chapter 03, 'memory'; cgroups(7)",
-        ..Finding::default()
-    })
+    Err(Finding::seen("swap").with("alone", format!("{alone:?}")).with("together", format!("{together:?}")))
 }
 
 pub(crate) fn processes(stage: &Stage) -> Result<(), Finding> {
-    let finding = Finding {
-        expected: "at most 32 processes inside, and the host starts another one",
-        meaning: "nothing limits how many it starts: pids.max of a group of its own",
-        look: "ch03-cgroups run --pids 32 sh -c 'while sleep 3 & do :; done'",
-        read: "book: chapter 03, 'processes'; cgroups(7), fork(2)",
-        ..Finding::default()
-    };
-    contained(stage, "fork-bomb", finding.clone())?;
+    contained(stage, "fork-bomb", Finding::seen("probe"))?;
     let forks = Command::new("true").status().is_ok_and(|status| status.success());
-    if forks { Ok(()) } else { Err(Finding { seen: "the host could start nothing".into(), ..finding }) }
+    if forks { Ok(()) } else { Err(Finding::seen("host")) }
 }
 
 /// A tenth of a processor, measured against a canary on the host that has as many loops: without a limit both get
 /// the same, however busy the host is.
 pub(crate) fn processor(stage: &Stage) -> Result<(), Finding> {
     const TIME: Duration = Duration::from_millis(2000);
+    const LEAST: f64 = 0.085;
     // This check and its own counter-check, on the chapter before, would spoil each other's measure.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock();
@@ -106,12 +80,19 @@ pub(crate) fn processor(stage: &Stage) -> Result<(), Finding> {
         canaries.iter().map(|canary| exact_time(canary.id() as i32)).sum()
     };
     thread::sleep(Duration::from_millis(100));
-    let (began, before) = (Instant::now(), inside.map_or(0.0, time_of_children));
-    let canaries_before = time(&canaries);
-    thread::sleep(TIME);
-    let seconds = began.elapsed().as_secs_f64();
-    let share = (inside.map_or(0.0, time_of_children) - before) / seconds;
-    let free = (time(&canaries) - canaries_before) / seconds;
+    let (mut share, mut free) = (0.0, 0.0);
+    // A host that is busy itself takes time from everybody: then what was too little is measured again.
+    for _ in 0..3 {
+        let (began, before) = (Instant::now(), inside.map_or(0.0, time_of_children));
+        let canaries_before = time(&canaries);
+        thread::sleep(TIME);
+        let seconds = began.elapsed().as_secs_f64();
+        share = (inside.map_or(0.0, time_of_children) - before) / seconds;
+        free = (time(&canaries) - canaries_before) / seconds;
+        if share >= LEAST {
+            break;
+        }
+    }
     for canary in &mut canaries {
         let _ = canary.kill();
         canary.wait()?;
@@ -121,23 +102,13 @@ pub(crate) fn processor(stage: &Stage) -> Result<(), Finding> {
         kill(Pid::from_raw(engine.id() as i32), Signal::SIGTERM)?;
         thread::sleep(Duration::from_millis(20));
     }
-    let finding = Finding {
-        expected: "a tenth of a processor, give or take 15 %",
-        meaning: "nothing limits its time: cpu.max (version 1: cpu.cfs_quota_us) of a group of its own",
-        look: "ch03-cgroups run --cpus 0.1 sh -c 'while :; do :; done' & sleep 1; top -b -n 1 | head -9",
-        read: "book: chapter 03, 'processors'; cgroups(7)",
-        ..Finding::default()
-    };
     match share {
-        share if share > 0.115 => {
-            Err(Finding { seen: "it got more than its quota of a tenth of a processor".into(), ..finding })
-        }
-        share if share > free * 0.6 => Err(Finding {
-            untried: Some("the machine is so busy that nobody gets more than a tenth of a processor".into()),
-            ..finding
-        }),
-        share if share >= 0.085 => Ok(()),
-        share => Err(Finding { seen: format!("it got {:.0} % of a processor", share * 100.0), ..finding }),
+        share if share > 0.115 => Err(Finding::seen("over")),
+        share if share > free * 0.6 => Err(Finding::untried(
+            "the machine is so busy that nobody gets more than a tenth of a processor".into(),
+        )),
+        share if share >= LEAST => Ok(()),
+        share => Err(Finding::seen("under").with("percent", format!("{:.0}", share * 100.0))),
     }
 }
 
@@ -157,16 +128,10 @@ pub(crate) fn before(stage: &Stage) -> Result<(), Finding> {
     if pids == "32" && memory && inside {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!(
-            "as the command begins: pids.max {pids:?}; memory limited: {memory}; in its group: {inside}"
-        ),
-        expected: "32, 64 MiB, and it is in its group",
-        meaning: "a limit that comes after the exec comes too late: what was taken is taken, who was forked is outside",
-        look: "ch03-cgroups run --pids 32 --memory 64M --explain true",
-        read: "book: chapter 03, 'born inside'; cgroups(7), clone(2)",
-        ..Finding::default()
-    })
+    Err(Finding::seen("begin")
+        .with("pids", format!("{pids:?}"))
+        .with("memory", memory)
+        .with("inside", inside))
 }
 
 pub(crate) fn cpuset(stage: &Stage) -> Result<(), Finding> {
@@ -179,14 +144,7 @@ pub(crate) fn cpuset(stage: &Stage) -> Result<(), Finding> {
     if allowed == first {
         return Ok(());
     }
-    Err(Finding {
-        seen: format!("--cpuset {first}: it may run on {allowed}"),
-        expected: "on that processor alone",
-        meaning: "cpuset.cpus of its group was not written, or it isn't in that group",
-        look: "ch03-cgroups run --cpuset 0 grep Cpus_allowed_list /proc/self/status",
-        read: "book: chapter 03, 'processors'; cpuset(7)",
-        ..Finding::default()
-    })
+    Err(Finding::seen("processors").with("asked", first).with("allowed", allowed))
 }
 
 fn probe() -> Result<std::path::PathBuf, Finding> {

@@ -264,6 +264,19 @@ pub(crate) fn cp(stage: &Stage) -> Result<(), Finding> {
     if refused.code == 0 || shop.place("planted").exists() {
         return Err(Finding::seen("planted"));
     }
+    // A whole folder in, in the place of one that was deleted, and out again; what was below stays below.
+    let tree = shop.place("tree");
+    fs::create_dir_all(tree.join("deep"))?;
+    fs::write(tree.join("deep/file"), "carried")?;
+    std::os::unix::fs::symlink("/etc/passwd", tree.join("link"))?;
+    drop(shop.sh(&["--name", "d"], "rm -rf /goods/inner")?);
+    shop.must(&["cp", &format!("{}/.", tree.display()), "d:/goods/inner"])?;
+    let back = shop.place("back");
+    shop.must(&["cp", "d:/goods/inner", &back.to_string_lossy()])?;
+    let found = (fs::read_to_string(back.join("deep/file"))?, fs::read_link(back.join("link"))?);
+    equal(&found.0, "carried")?;
+    equal(&found.1.to_string_lossy(), "/etc/passwd")?;
+    equal(&back.join("three").exists().to_string(), "false")?;
     shop.must(&["commit", "c", "next"])?;
     equal(&shop.must(&["run", "next", "cat", "/goods/in"])?, "inside\n")
 }

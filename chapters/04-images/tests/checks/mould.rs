@@ -179,7 +179,7 @@ fn walk(folder: &Path, found: &mut Files) -> anyhow::Result<()> {
 
 /// Bytes on the disk beneath a folder.
 fn weight(folder: &Path) -> Result<u64, Finding> {
-    let output = Command::new("du").args(["-sk"]).arg(folder).output()?;
+    let output = Command::new("du").args(["-sk", "--apparent-size"]).arg(folder).output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let number = text.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
     Ok(number.with_context(|| format!("du {}", folder.display()))? * 1024)

@@ -48,13 +48,19 @@ pub(crate) fn overridden(stage: &Stage) -> Result<(), Finding> {
 
 pub(crate) fn user(stage: &Stage) -> Result<(), Finding> {
     let shop = Shop::open(stage)?;
-    let script = "echo app:x:1234:2345::/srv/app:/bin/sh >> /etc/passwd; echo team:x:3456: >> /etc/group";
+    let script = "echo app:x:1234:2345::/srv/app:/bin/sh >> /etc/passwd; echo team:x:3456: >> /etc/group; \
+                  echo also:x:4567:other,app >> /etc/group";
     equal(&shop.sh(&["--name", "c"], script)?.stderr, "")?;
     shop.must(&["commit", "c", "next", "--change", "USER app"])?;
     let look = "id -u; id -g; echo $HOME";
     equal(&shop.must(&["run", "next", "sh", "-c", look])?, "1234\n2345\n/srv/app\n")?;
     equal(&shop.must(&["run", "--user", "app:team", "next", "sh", "-c", look])?, "1234\n3456\n/srv/app\n")?;
     equal(&shop.must(&["run", "--user", "7:8", "next", "sh", "-c", look])?, "7\n8\n/\n")?;
+    // Its groups are the image's; who names a group has that one alone.
+    let groups =
+        "while read -r key rest; do test $key = Groups: && echo $rest; done < /proc/self/status; true";
+    equal(&shop.must(&["run", "next", "sh", "-c", groups])?, "4567\n")?;
+    equal(&shop.must(&["run", "--user", "app:team", "next", "sh", "-c", groups])?, "\n")?;
     let nobody = shop.tell(&["run", "--user", "app", IMAGE, "true"])?;
     equal(&nobody.code.to_string(), "125")?;
     // A passwd that is a symlink is the attacker's choice of file.

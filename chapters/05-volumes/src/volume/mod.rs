@@ -22,6 +22,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use ch00_process::failure::Failure;
 use ch00_process::place;
+use ch00_process::record::Record;
 use ch04_images::build;
 use ch04_images::layers::remove_tree;
 use ch04_images::store::{Store as Images, blame, json};
@@ -108,17 +109,27 @@ impl Store {
         }
         let volume = Volume { name: name.into(), created: build::now()?, labels, anonymous };
         let _lease = self.images.lease()?; // else prune would sweep what has no name yet
-        let beside = self.images.beside().join(format!("volume-{}", new_name()?));
+        let (beside, note) = self.beside()?;
         let made = fill(&beside, &volume)
             .map_err(|error| blame(&error, format!("could not make volume {name}")).into())
             .and_then(|()| rename_new(&beside, &self.folder(name)));
-        match made {
+        let made = match made {
             Ok(true) => Ok(volume),
             other => {
                 let _ = remove_tree(&beside);
                 other.and_then(|_| self.volume(name)) // somebody else was first
             }
-        }
+        };
+        note.forget()?;
+        made
+    }
+
+    /// A folder that no volume has yet, or any more; on record before it is there, so that whoever is killed leaves
+    /// nothing that `cargo workshop clean` doesn't find.
+    fn beside(&self) -> Result<(PathBuf, Record)> {
+        let beside = self.images.beside().join(format!("volume-{}", new_name()?));
+        let note = Record::until_reboot("directory", &beside.display().to_string())?;
+        Ok((beside, note))
     }
 
     /// The volume of this name.
@@ -138,7 +149,8 @@ impl Store {
         }
         let path = self.folder(name).join("volume.json");
         match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).with_context(|| path.display().to_string()),
+            // Who can't say since when it is there is a volume all the same: what counts is what is in it.
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).unwrap_or_else(|_| Volume::unknown(name)))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| path.display().to_string()),
         }
@@ -171,10 +183,11 @@ impl Store {
             return Err(self.in_use(name));
         }
         // Under another name it is no volume any more, whatever happens to the rest.
-        let gone = self.images.beside().join(format!("volume-{}", new_name()?));
         let _lease = self.images.lease()?;
+        let (gone, note) = self.beside()?;
         fs::rename(self.folder(name), &gone).with_context(|| format!("volume {name}"))?;
-        remove_tree(&gone).with_context(|| format!("volume {name}: {}", gone.display()))
+        remove_tree(&gone).with_context(|| format!("volume {name}: {}", gone.display()))?;
+        note.forget()
     }
 
     /// Removes what no container has: the volumes without a name, or `all` of them. Returns their names, and how many
@@ -228,6 +241,13 @@ impl Store {
             "remove the container first; its volume stays",
         )
         .into()
+    }
+}
+
+impl Volume {
+    /// One whose record was damaged.
+    fn unknown(name: &str) -> Self {
+        Self { name: name.into(), created: String::new(), labels: BTreeMap::new(), anonymous: false }
     }
 }
 

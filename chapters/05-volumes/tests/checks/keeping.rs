@@ -36,13 +36,20 @@ pub(crate) fn seeded(stage: &Stage) -> Result<(), Finding> {
 
 pub(crate) fn race(stage: &Stage) -> Result<(), Finding> {
     let desk = Desk::new(stage)?;
-    let image = desk.image(FILL, &[])?;
+    // So much that it takes a moment.
+    let many = "for n in $(seq 300); do echo $n > /var/lib/db/inner/$n; done";
+    let image = desk.image(&format!("{FILL}; {many}"), &[])?;
+    says(&desk.sh_in(&image, &[], "true")?, "")?; // unpacked by now: who starts from here on starts at once
     let data = format!("{}:/var/lib/db", desk.volume("data"));
     let start = || {
         let mut command = desk.command(
             &["-v", &data],
             &image,
-            &["sh", "-c", "cat /var/lib/db/inner/same; echo $$ > /var/lib/db/mine"],
+            &[
+                "sh",
+                "-c",
+                "cat /var/lib/db/inner/same; ls /var/lib/db/inner | wc -l; echo $$ > /var/lib/db/mine",
+            ],
         )?;
         Ok::<_, Finding>(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
     };
@@ -50,7 +57,7 @@ pub(crate) fn race(stage: &Stage) -> Result<(), Finding> {
     for child in children {
         let output = child.wait_with_output()?;
         let saw = [output.stdout, output.stderr].concat();
-        equal(&String::from_utf8_lossy(&saw), "first\n")?;
+        equal(&String::from_utf8_lossy(&saw), "first\n301\n")?;
     }
     says(
         &desk.sh_in(&image, &["-v", &data], "ls /var/lib/db | sort | tr '\\n' ' '")?,

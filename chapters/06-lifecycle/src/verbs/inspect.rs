@@ -1,6 +1,7 @@
-//! `inspect`: all that is known about containers, in the fields that Docker has.
+//! `inspect`: all that is known about containers (and images), in the fields that Docker has.
 
 use anyhow::Result;
+use ch00_process::failure::Failure;
 use ch04_images::show;
 use clap::Args;
 use serde_json::{Value, json};
@@ -16,8 +17,8 @@ pub struct Inspect {
     /// Only this: '{{.State.Status}}', '{{json .Config}}'
     #[arg(long, short, value_name = "TEMPLATE")]
     format: Option<String>,
-    /// The containers
-    #[arg(required = true, value_name = "CONTAINER")]
+    /// Containers or images
+    #[arg(required = true, value_name = "NAME")]
     containers: Vec<String>,
 }
 
@@ -29,10 +30,22 @@ pub(super) fn inspect(inspect: &Inspect, io: &mut Io<'_>) -> Result<u8> {
     for name in &inspect.containers {
         match all.find(name) {
             Ok(container) => found.push(known(&container)),
-            Err(error) => {
-                io.fail(&error);
-                code = 1;
-            }
+            // As Docker: where there is no container of this name, an image is meant.
+            Err(error) => match all.store.image(name) {
+                Ok(image) => found.push(show::inspect(&image)?),
+                Err(_) => {
+                    let several = format!("{error:#}").contains("multiple IDs");
+                    let nothing = || {
+                        Failure::said(
+                            format!("No such object: {name}"),
+                            "",
+                            "boxroom ps --all; boxroom images",
+                        )
+                    };
+                    io.fail(&if several { error } else { nothing().into() });
+                    code = 1;
+                }
+            },
         }
     }
     match inspect.format.as_deref() {

@@ -66,6 +66,23 @@ reaping_init() { ends 7 room "$1" --init sh -c 'exit 7'; }
 alone() { says lonely as "$1" ch02-namespaces run --only uts,user --hostname lonely hostname; }
 boottime() { as "$1" ch02-namespaces run --only user,time --boottime 10y cut -d. -f1 /proc/uptime | grep -q '^3153[0-9]*$'; }
 
+# 3 MiB at half a MiB a second: what is written back late counts for the group, too. Without the limit it is a moment. A file each:
+# what is written back counts for the group that a file was first written by.
+seconds_to_write() {
+    local began
+    began=$(cut -d. -f1 /proc/uptime)
+    as root ch03-cgroups run --rootfs /disk/base "$@" dd if=/dev/zero of="/written-$#" bs=256k count=12 conv=fsync 2>&1 || return 1
+    echo $(($(cut -d. -f1 /proc/uptime) - began)) >/tmp/seconds
+}
+io_limited() {
+    [ -b /dev/nvme0n1 ] && cp -a /base /disk/base || return 1
+    seconds_to_write && free=$(cat /tmp/seconds) || return 1
+    seconds_to_write --io-max /dev/nvme0n1:wbps=512K && limited=$(cat /tmp/seconds) || return 1
+    rm -rf /disk/base
+    echo "$free s without a limit, $limited s with half a MiB a second"
+    [ "$limited" -ge 2 ] && [ "$limited" -gt "$free" ]
+}
+
 nothing_left() {
     [ "$(mounts)" -eq "$mounts_at_first" ] || { cat /proc/self/mountinfo; return 1; }
     ! ps -o args | grep -v grep | grep -q 'ch0[0-9]-\|/bin/probe' || { ps; return 1; }
@@ -107,5 +124,6 @@ check by_hand_ch02_init reaping_init root
 check by_hand_ch02_init_learner reaping_init learner
 check by_hand_ch02_only_uts alone learner
 check by_hand_ch02_boottime boottime learner
+check by_hand_ch03_io_is_limited io_limited
 check by_hand_nothing_left nothing_left
 finish

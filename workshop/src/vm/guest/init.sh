@@ -56,6 +56,7 @@ while read -r what words; do
     case $what in
         checks) leg $words ;;
         heartbeats) heartbeats $words ;;
+        launches) launches $words ;;
         shell)
             ch01-chroot base /base
             echo "A shell in the small machine; /built has the programs, /base a root file system. exit ends it."
