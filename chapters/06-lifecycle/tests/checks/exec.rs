@@ -145,14 +145,22 @@ pub(crate) fn codes(stage: &Stage) -> Result<(), Finding> {
 pub(crate) fn descriptor(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
     let (name, _) = lodge.guest("folder", &[])?;
-    let plain = lodge.command(&["exec", "-w", "/proc/self/fd/9", &name, "cat", "canary"])?;
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("canary"), "the host's\n")?;
+    let out = ["-w", "/proc/self/fd/9"];
+    let by_exec = [&["exec"], &out[..], &[&*name, "cat", "canary"]].concat();
+    let by_run = [&["run", "--rm"], &out[..], &[checks::mould::IMAGE, "cat", "canary"]].concat();
+    refused(&lodge, &by_exec, folder.path())?;
+    refused(&lodge, &by_run, folder.path())
+}
+
+fn refused(lodge: &Lodge, words: &[&str], folder: &Path) -> Result<(), Finding> {
+    let plain = lodge.command(words)?;
     // A shell that leaves a folder of the host's open, as CI runners and editors do.
     let mut leaky = std::process::Command::new("sh");
     leaky
         .args(["-c", "exec 9< \"$0\"; exec \"$@\""])
-        .arg(folder.path())
+        .arg(folder)
         .arg(plain.get_program())
         .args(plain.get_args());
     leaky.env_clear().stdin(Stdio::null());
