@@ -1,7 +1,7 @@
 //! A command more in a container that runs: as the host sees it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -184,7 +184,12 @@ pub(crate) fn own_program(stage: &Stage) -> Result<(), Finding> {
     let inside = Inside::by(&lodge, &name, &program)?;
     // What somebody inside has who was quick enough: a handle of the program, kept until nobody runs it any more.
     let path = format!("/proc/{}/exe", inside.engine.id());
-    let handle = OpenOptions::new().read(true).custom_flags(libc_o_path()).open(&path)?;
+    let handle = match OpenOptions::new().read(true).custom_flags(libc_o_path()).open(&path) {
+        Ok(handle) => handle,
+        // Nobody but root of the machine may look into the engine meanwhile: there is no handle to be kept.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return inside.end(),
+        Err(error) => return Err(error.into()),
+    };
     inside.end()?;
     let again = format!("/proc/thread-self/fd/{}", handle.as_raw_fd());
     let mut open = None;
