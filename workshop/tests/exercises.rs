@@ -30,7 +30,9 @@ fn main() -> ExitCode {
         fast("a_folder_that_can_not_be_written_is_named", read_only),
         fast("a_progress_that_can_not_be_read_is_left_alone", broken_progress),
     ];
-    for name in ["00-process", "01-chroot", "02-namespaces", "03-cgroups", "04-images", "05-volumes"] {
+    for name in
+        ["00-process", "01-chroot", "02-namespaces", "03-cgroups", "04-images", "05-volumes", "06-lifecycle"]
+    {
         trials.push(slow(format!("{name}_the_skeleton_compiles_without_a_warning"), SLOW, move || {
             no_warning(name)
         }));

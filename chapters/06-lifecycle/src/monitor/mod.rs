@@ -173,8 +173,8 @@ impl Monitor {
     /// Away from the terminal, the folder and the descriptors of whoever started it.
     // ANCHOR: away
     fn begin(container: Container, kept: &[BorrowedFd<'_>]) -> Result<Self> {
-        // ANCHOR: task-monitor
         let said = |what: &str, errno| Failure::said(format!("{what}: {errno}"), "", "");
+        // ANCHOR: task-monitor
         setsid().map_err(|errno| said("setsid()", errno))?; // the terminal's end, and its Ctrl-C, are not ours
         close_all_but(kept);
         std::env::set_current_dir("/").map_err(|error| failure(error.into()))?; // it can be unmounted, or removed
