@@ -48,6 +48,12 @@ impl Command {
         Ok(Self { argv: c(argv)?, env: c(env)? })
     }
 
+    /// Whether it is this program again, as a helper of its own.
+    pub(crate) fn is_ourselves(&self) -> bool {
+        use std::os::unix::ffi::OsStrExt;
+        std::env::current_exe().is_ok_and(|me| me.as_os_str().as_bytes() == self.argv[0].as_bytes())
+    }
+
     /// Becomes the command. Comes back only with what failed.
     ///
     /// # Errors

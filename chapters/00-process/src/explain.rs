@@ -108,6 +108,8 @@ pub enum Form {
     Text,
     /// One JSON object a line, for tools.
     Json,
+    /// A shell script that does the same by plain programs; the launch is made, and then said again
+    Sh,
 }
 
 /// Writes what is told, in its form. Where it writes to is the binary's choice.
@@ -129,7 +131,8 @@ impl Teller {
     /// `out` can't be written (a closed pipe); the launch goes on without being told.
     pub fn tell(&mut self, told: &Told) -> io::Result<()> {
         match self.form {
-            None => Ok(()),
+            // A script is told as a whole, at the end.
+            None | Some(Form::Sh) => Ok(()),
             Some(Form::Json) => writeln!(self.out, "{}", serde_json::to_string(told)?),
             Some(Form::Text) => {
                 if self.last.as_ref() != Some(&told.place) {

@@ -11,10 +11,12 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
+use crate::exec::Command;
 use crate::explain::{Form, Moment, Process, Teller, Told, look};
 use crate::failure::{ENGINE, Failure};
 use crate::kernel::raw::is_ignored;
 use crate::kernel::{Kernel, Listener, Result};
+use crate::script::Script;
 use crate::wait::Ended;
 
 /// How the launch is watched. The same on every chapter's `run`.
@@ -39,7 +41,15 @@ impl Watch {
         }
         let keyboard = if self.step { Some(Keyboard::open()?) } else { None };
         let form = self.explain.or(self.step.then_some(Form::Text));
-        let listener = Host { teller: Teller::new(form, out), keyboard, child: None, announced: None };
+        let script = (form == Some(Form::Sh)).then(Script::default);
+        let listener = Host {
+            teller: Teller::new(form, out),
+            keyboard,
+            child: None,
+            announced: None,
+            script,
+            aside: false,
+        };
         Ok(Kernel::new(Process::Host, Some(Box::new(listener))))
     }
 }
@@ -81,10 +91,16 @@ struct Host {
     keyboard: Option<Keyboard>,
     child: Option<Pid>,
     announced: Option<Told>,
+    script: Option<Script>,
+    /// What is launched now is this program again: a helper, not what was asked for.
+    aside: bool,
 }
 
 impl Host {
     fn tell(&mut self, told: &Told) {
+        if let Some(script) = self.script.as_mut().filter(|_| !self.aside) {
+            script.told(told);
+        }
         let _ = self.teller.tell(told); // a closed pipe is no reason to end a launch
     }
 }
@@ -116,6 +132,13 @@ impl Listener for Host {
         keyboard.wait_for_enter()
     }
 
+    fn command_is(&mut self, command: &Command) {
+        self.aside = command.is_ourselves();
+        if let Some(script) = self.script.as_mut().filter(|_| !self.aside) {
+            script.command(command);
+        }
+    }
+
     fn child_is(&mut self, pid: Pid) {
         self.child = Some(pid);
     }
@@ -126,6 +149,11 @@ impl Listener for Host {
         {
             announced.result = "0".into();
             self.tell(&announced);
+        }
+        if !self.aside
+            && let Some(script) = self.script.take().filter(|_| well)
+        {
+            let _ = self.teller.say(script.whole().trim_end());
         }
     }
 }

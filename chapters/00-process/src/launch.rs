@@ -76,6 +76,7 @@ impl<C: Chain, R: Root> Launch<C, R> {
 
     /// From the first preparation until the child goes its own way.
     pub(crate) fn born(&mut self, k: &Kernel, birth: &mut Birth) -> Result<Born> {
+        k.command_is(&self.command);
         k.begin(Moment::Prepare)?;
         self.mechanisms.prepare(k, birth)?;
 

@@ -9,7 +9,7 @@
 //! - [`channel`]: the socket pair that joins the two
 //! - [`wait`]: signals passed on, the end awaited
 //! - [`exec`]: which file a command's name means
-//! - [`explain`]: a launch told while it happens
+//! - [`explain`]: a launch told while it happens; [`script`]: and said again by plain programs
 //! - [`keyboard`]: the flags `--explain` and `--step`, and the person at them
 //! - [`failure`]: what failed, why, and what to do
 //! - [`gym`]: the processes of this machine, by the rooms they are in
@@ -28,4 +28,5 @@ pub mod launch;
 pub mod mechanism;
 pub mod place;
 pub mod record;
+pub mod script;
 pub mod wait;

@@ -24,8 +24,15 @@ impl Mechanism for WorkingDir {
         Ok(())
     }
 
-    /// The old root is gone by now: whatever the path leads over, it leads to something inside.
+    /// The old root is gone by now; but descriptors of it may be open still.
     fn enter(&self, k: &Kernel, (): ()) -> Result<()> {
+        self.stand(k)?;
+        is_inside(k, &self.path)
+    }
+}
+
+impl WorkingDir {
+    fn stand(&self, k: &Kernel) -> Result<()> {
         let stand = || k.why("the image says where its command stands").chdir(Path::new(&self.path));
         match stand() {
             Err(failure) if failure.errno() == Errno::ENOENT => {
@@ -44,3 +51,23 @@ impl Mechanism for WorkingDir {
         }
     }
 }
+
+/// Whether this process stands inside, after a chdir. A path like `/proc/self/fd/7` leads to whatever that descriptor is, a
+/// folder of the host's too that somebody has left open (CVE-2024-21626). So the kernel is asked afterwards where we are: to what
+/// is not below our root there is no path.
+///
+/// # Errors
+/// It stands outside.
+// ANCHOR: inside
+pub fn is_inside(k: &Kernel, path: &str) -> Result<()> {
+    match k.why("is that inside? to a folder of the host's there is no path from here").getcwd() {
+        Ok(here) if here.is_absolute() => Ok(()),
+        Err(failure) if failure.errno() != Errno::ENOENT => Err(failure),
+        _ => Err(k.refuse(
+            format!("working directory {path:?}: it is not inside the container"),
+            "the path leads over an open descriptor to a folder of the host's",
+            "a folder of the container's",
+        )),
+    }
+}
+// ANCHOR_END: inside

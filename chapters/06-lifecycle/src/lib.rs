@@ -18,11 +18,13 @@
 //! - [`join`]: the second road; [`stand`]: a place in it; [`own_program`]: what must not be written from inside
 //! - [`exec`], [`exec_verb`]: a command more; [`beside`]: one that goes on without us; [`silence`]; [`fleet`]: in many at once
 //! - [`plug`]: a volume more
+//! - [`align`]: another engine's launch in our moments
 //!
 //! At its keyboard:
 //! - [`pty`]: a terminal for the command; [`terminal`]: the caller's own
 //! - [`attach`], [`attach_server`], [`wire`]: the client, the monitor's side, and what they say; [`keys`]: how to leave
 
+pub mod align;
 pub mod attach;
 pub mod attach_server;
 mod attached;

@@ -6,6 +6,7 @@ use ch00_process::channel::Handed;
 use ch00_process::failure::{NOT_EXECUTABLE, NOT_FOUND};
 use ch00_process::kernel::{Kernel, Result};
 use ch00_process::mechanism::Mechanism;
+use ch04_images::workdir::is_inside;
 use nix::errno::Errno;
 
 /// The working directory: `-w`, else the container's.
@@ -23,8 +24,7 @@ impl Mechanism for Stand {
         Ok(())
     }
 
-    /// A path like `/proc/self/fd/7` leads to whatever that descriptor is, a folder of the host's too (CVE-2024-21626).
-    /// So the kernel is asked afterwards where we are: to what is not below our root there is no path.
+    /// Nothing is made here, as it would be at a start; and it is looked at where that leads (CVE-2024-21626).
     // ANCHOR: enter
     fn enter(&self, k: &Kernel, (): ()) -> Result<()> {
         k.why("where the command stands").chdir(Path::new(&self.path)).map_err(|failure| {
@@ -33,16 +33,7 @@ impl Mechanism for Stand {
                 .because("the container has no such folder, or it may not be entered", "--workdir DIR")
                 .code(code)
         })?;
-        let here = k.why("is that inside? to a folder of the host's there is no path from here").getcwd();
-        match here {
-            Ok(path) if path.is_absolute() => Ok(()),
-            Err(failure) if failure.errno() != Errno::ENOENT => Err(failure),
-            _ => Err(k.refuse(
-                format!("working directory {:?}: it is not inside the container", self.path),
-                "the path leads over an open descriptor to a folder of the host's",
-                "a folder of the container's",
-            )),
-        }
+        is_inside(k, &self.path)
     }
     // ANCHOR_END: enter
 }

@@ -14,6 +14,7 @@ use std::fmt::Display;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
+use crate::exec::Command;
 use crate::explain::{Moment, Place, Process, Told};
 use crate::failure::Failure;
 
@@ -34,6 +35,8 @@ pub trait Listener {
     /// # Errors
     /// The person at the keyboard gave up, or is gone.
     fn step(&mut self, moment: Moment) -> Result<()>;
+    /// What will be run, before anything is done for it.
+    fn command_is(&mut self, _command: &Command) {}
     /// The child is born; its number in the host's pid namespace.
     fn child_is(&mut self, _pid: Pid) {}
     /// The child has become the command (or has failed to): what was announced can be completed.
@@ -94,6 +97,12 @@ impl Kernel {
     /// Stops before a moment of the child's.
     pub(crate) fn step(&self, moment: Moment) -> Result<()> {
         self.listener.as_ref().map_or(Ok(()), |listener| listener.borrow_mut().step(moment))
+    }
+
+    pub(crate) fn command_is(&self, command: &Command) {
+        if let Some(listener) = &self.listener {
+            listener.borrow_mut().command_is(command);
+        }
     }
 
     pub(crate) fn child_is(&self, pid: Pid) {

@@ -6,7 +6,7 @@
 //! - [`end`]: stop, kill, wait, rm
 //! - [`change`]: pause, unpause, rename
 //! - [`look`]: ps, logs; [`inspect`]; [`top`]; [`stats`]; [`system`]
-//! - [`attach`], [`volume`]
+//! - [`align`], [`attach`], [`volume`]
 //! - [`table`]: columns, `--format`, `--filter`
 
 use std::io::Write;
@@ -19,6 +19,7 @@ use clap::Subcommand;
 
 use crate::terminal::Seat;
 
+pub mod align;
 pub mod attach;
 pub mod begin;
 pub mod change;
@@ -72,6 +73,8 @@ pub enum Verb {
     Logs(look::Logs),
     /// Run a command in a container that runs
     Exec(Box<begin::Exec>),
+    /// Another engine's launch (a trace of strace -f), sorted into the moments of ours
+    Align(align::Align),
     /// Sit down at the keyboard of a container that runs
     Attach(attach::Attach),
     /// What outlives containers: volumes
@@ -139,6 +142,7 @@ pub fn run(verb: Verb, io: &mut Io<'_>) -> u8 {
         Verb::Stats(stats) => stats::stats(&stats, io).map(|()| 0).map_err(one),
         Verb::System(system) => system::system(&system, io).map(|()| 0).map_err(one),
         Verb::Exec(exec) => begin::exec(*exec, io),
+        Verb::Align(align) => align::align(&align, io),
         Verb::Attach(attach) => attach::attach(attach, io),
         Verb::Volume(volume) => volume::volume(volume, io),
         Verb::Ps(ps) => look::ps(&ps, io).map(|()| 0).map_err(one),

@@ -1,7 +1,7 @@
 //! A command more in a container that runs: as the host sees it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -145,14 +145,22 @@ pub(crate) fn codes(stage: &Stage) -> Result<(), Finding> {
 pub(crate) fn descriptor(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
     let (name, _) = lodge.guest("folder", &[])?;
-    let plain = lodge.command(&["exec", "-w", "/proc/self/fd/9", &name, "cat", "canary"])?;
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("canary"), "the host's\n")?;
+    let out = ["-w", "/proc/self/fd/9"];
+    let by_exec = [&["exec"], &out[..], &[&*name, "cat", "canary"]].concat();
+    let by_run = [&["run", "--rm"], &out[..], &[checks::mould::IMAGE, "cat", "canary"]].concat();
+    refused(&lodge, &by_exec, folder.path())?;
+    refused(&lodge, &by_run, folder.path())
+}
+
+fn refused(lodge: &Lodge, words: &[&str], folder: &Path) -> Result<(), Finding> {
+    let plain = lodge.command(words)?;
     // A shell that leaves a folder of the host's open, as CI runners and editors do.
     let mut leaky = std::process::Command::new("sh");
     leaky
         .args(["-c", "exec 9< \"$0\"; exec \"$@\""])
-        .arg(folder.path())
+        .arg(folder)
         .arg(plain.get_program())
         .args(plain.get_args());
     leaky.env_clear().stdin(Stdio::null());
@@ -176,7 +184,12 @@ pub(crate) fn own_program(stage: &Stage) -> Result<(), Finding> {
     let inside = Inside::by(&lodge, &name, &program)?;
     // What somebody inside has who was quick enough: a handle of the program, kept until nobody runs it any more.
     let path = format!("/proc/{}/exe", inside.engine.id());
-    let handle = OpenOptions::new().read(true).custom_flags(libc_o_path()).open(&path)?;
+    let handle = match OpenOptions::new().read(true).custom_flags(libc_o_path()).open(&path) {
+        Ok(handle) => handle,
+        // Nobody but root of the machine may look into the engine meanwhile: there is no handle to be kept.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return inside.end(),
+        Err(error) => return Err(error.into()),
+    };
     inside.end()?;
     let again = format!("/proc/thread-self/fd/{}", handle.as_raw_fd());
     let mut open = None;

@@ -241,7 +241,7 @@ pub(crate) fn nothing_left(stage: &Stage) -> Result<(), Finding> {
         return Err(Finding::seen("alive"));
     }
     crate::crash::nothing_of(&id, &name)?;
-    if groups.contains("boxroom-") && groups.lines().all(|line| !line.contains(&id)) {
+    if groups.contains("/boxroom-") && groups.lines().all(|line| !line.contains(&id)) {
         return Err(Finding::seen("left").with("what", "its group isn't called by its id"));
     }
     // With --rm it goes by itself, whatever its code was.
