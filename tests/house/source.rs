@@ -45,6 +45,10 @@ impl House {
         self.files
             .iter()
             .filter_map(|file| Some((file.path.strip_suffix("Cargo.toml")?.trim_end_matches('/'), file)))
+            // What is a workspace of its own (fuzz/) is built by its own rules: the fuzzer's, on a compiler of its own.
+            .filter(|(folder, file)| {
+                folder.is_empty() || !file.text.lines().any(|line| line == "[workspace]")
+            })
     }
 
     /// The file at `path`.

@@ -16,7 +16,7 @@ pub struct Scene {
 }
 
 /// The scenes, from the ground up.
-pub const SCENES: [Scene; 6] = [
+pub const SCENES: [Scene; 7] = [
     Scene {
         stage: "00-process",
         picture: "a gymnasium",
@@ -47,15 +47,25 @@ pub const SCENES: [Scene; 6] = [
         picture: "an external drive",
         adds: "What outlives the container: a folder that is plugged in, and into the next one.",
     },
+    Scene {
+        stage: "06-lifecycle",
+        picture: "a dog that works, and retires",
+        adds: "It goes on when nobody sits beside it, is asked to stop, started again, and thrown away.",
+    },
 ];
 
 /// What is run on every stage, so that the answers can be compared.
 pub const LOOK: &str = "echo process $$ on $(hostname), / holds $(ls / | wc -l) things";
 
-/// The words between `run` and the command: from chapter 04 on a container is of an image.
+/// The words between `run` and the command: from chapter 04 on a container is of an image, and from 06 on it stays unless
+/// it is said that it shall not.
 #[must_use]
 pub fn image(stage: &str) -> &'static [&'static str] {
-    if stage < "04" { &[] } else { &["base"] }
+    match stage {
+        _ if stage < "04" => &[],
+        _ if stage < "06" => &["base"],
+        _ => &["--rm", "base"],
+    }
 }
 
 /// Runs [`LOOK`] on the stage's binary and gives its one line of output.

@@ -17,6 +17,7 @@
 //! - [`import`], [`load`], [`save`]: archives and folders
 //! - [`view`], [`changes`], [`commit`], [`copy`], [`inside`]: what a container changed, and an image made of it
 //! - [`pack`], [`build`], [`change`]: a tree as a layer, a layer as an image, how it is run
+//! - [`hostile`]: the readers as the fuzzer meets them
 //! - [`show`]: lists and pictures; [`verbs`], [`ends`]: all of it on a command line
 
 pub mod apply;
@@ -29,6 +30,7 @@ pub mod container;
 pub mod copy;
 pub mod digest;
 pub mod ends;
+pub mod hostile;
 pub mod import;
 pub mod inside;
 pub mod layers;

@@ -153,9 +153,38 @@ fn podman_pulls(shop: &Shop) -> Result<(), Finding> {
     let (root, run) = (shop.place("podman"), shop.place("podman-run"));
     let (root, run) = (root.to_string_lossy(), run.to_string_lossy());
     let podman = ["podman", "--root", &root, "--runroot", &run, "--storage-driver", "vfs"];
-    let ours = format!("oci:{}:next:1", images(shop));
+    // It calls the image by its path, and a name has no upper case letters; our folder's own may have some.
+    let link = Link::to(&images(shop))?;
+    let ours = format!("oci:{}:next:1", link.0.display());
     let pulled = they(&[&podman[..], &["pull", "-q", &ours]].concat())?;
     let seen =
         they(&[&podman[..], &["image", "inspect", "--format", "{{.Digest}}", pulled.trim()]].concat())?;
-    equal(seen.trim(), &digest)
+    equal(seen.trim(), &digest)?;
+    // And back: what podman packs, in either form, is the same image here.
+    for form in ["oci-archive", "docker-archive"] {
+        let archive = shop.place(form).to_string_lossy().into_owned();
+        let save = ["save", "-q", "--format", form, "-o", &archive, pulled.trim()];
+        they(&[&podman[..], &save].concat())?;
+        let root = format!("of-{form}");
+        shop.must_in(&root, &["load", &archive, "again"])?;
+        equal(&shop.must_in(&root, &["run", "again", "cat", "/goods/new"])?, "x\n")?;
+    }
+    Ok(())
+}
+
+/// A short name for a folder, gone with it.
+struct Link(std::path::PathBuf);
+
+impl Link {
+    fn to(folder: &str) -> Result<Self, Finding> {
+        let place = std::env::temp_dir().join(format!("boxroom-podman-{}", std::process::id()));
+        std::os::unix::fs::symlink(folder, &place)?;
+        Ok(Self(place))
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }

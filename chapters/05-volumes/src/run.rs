@@ -72,7 +72,7 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
 // ANCHOR: launch
 pub fn launch(options: Options, k: &Kernel) -> Result<Launch<impl Chain + use<>, impl Root + use<>>> {
     let Options { mounts, mut below } = options;
-    let (volumes, workdir) = settle(&mounts, &mut below)?;
+    let (volumes, workdir) = settle(&mounts, &mut below, k)?;
     // Once more, after the volumes: the place where the command stands may be in one of them.
     let again = workdir.filter(|_| !volumes.requests.is_empty()).map(|path| WorkingDir { path });
     Ok(below::launch(below, k)?.with(volumes).with(again))
@@ -85,7 +85,7 @@ pub fn launch(options: Options, k: &Kernel) -> Result<Launch<impl Chain + use<>,
 /// The step that failed.
 pub fn run_by_path(options: Options, k: &Kernel) -> Result<Ended> {
     let Options { mounts, mut below } = options;
-    let (mut volumes, _) = settle(&mounts, &mut below)?;
+    let (mut volumes, _) = settle(&mounts, &mut below, k)?;
     let paths = by_path::paths(&volumes.store, &volumes.requests)?;
     let rootfs = Images::open().map_err(failure)?.containers().join(&volumes.container);
     volumes.elsewhere = true;
@@ -94,8 +94,8 @@ pub fn run_by_path(options: Options, k: &Kernel) -> Result<Ended> {
 }
 
 /// What is asked for, looked at as far as it can be before anything is made; and where the command stands.
-fn settle(mounts: &Mounts, below: &mut below::Options) -> Result<(Volumes, Option<String>)> {
-    let image = image(below).map_err(failure)?;
+fn settle(mounts: &Mounts, below: &mut below::Options, k: &Kernel) -> Result<(Volumes, Option<String>)> {
+    let image = image(below, k).map_err(failure)?;
     let config = image.config.config().clone().unwrap_or_default();
     let requests = mounts.requests(config.volumes().as_deref().unwrap_or_default())?;
     let workdir = below::workdir(below, &config).map_err(failure)?;
@@ -111,10 +111,10 @@ fn settle(mounts: &Mounts, below: &mut below::Options) -> Result<(Volumes, Optio
     Ok((volumes, workdir))
 }
 
-fn image(below: &below::Options) -> anyhow::Result<Image> {
+fn image(below: &below::Options, k: &Kernel) -> anyhow::Result<Image> {
     let images = Images::open()?;
     match &below.standing_in {
         Some(container) => images.image_of(&images.manifest_of(container)?),
-        None => images.image(&below.image),
+        None => below::found(&images, &below.image, k),
     }
 }

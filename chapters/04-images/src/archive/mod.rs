@@ -7,14 +7,17 @@
 //! - [`entry`]: what one entry says
 //! - [`header`]: the 512 bytes before it
 //! - [`pax`]: what doesn't fit there
+//! - [`sparse`], [`acl`]: files with holes, and ACLs as text
 //! - [`reader`], [`writer`]: in and out
 //! - [`compression`]: gzip, zstd, xz, plain
 
+pub mod acl;
 pub mod compression;
 pub mod entry;
 pub mod header;
 pub mod pax;
 pub mod reader;
+pub mod sparse;
 pub mod writer;
 
 /// A tar's unit: headers are one block, contents are filled up to whole ones.

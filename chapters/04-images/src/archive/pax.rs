@@ -1,8 +1,10 @@
 //! PAX records: what doesn't fit into a header. `LENGTH KEY=VALUE\n`, the length in decimal and counting itself.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use super::acl;
 use super::entry::Time;
+use super::sparse::Said;
 
 /// What the records before an entry said.
 #[derive(Debug, Clone, Default)]
@@ -21,16 +23,23 @@ pub struct Records {
     pub modified: Option<Time>,
     /// Extended attributes.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Holes.
+    pub sparse: Said,
 }
 
 /// Go's and GNU tar's way to write an extended attribute.
 const XATTR: &[u8] = b"SCHILY.xattr.";
+/// An ACL as text, and the attribute that it is on disk.
+const ACLS: [(&[u8], &[u8]); 2] = [
+    (b"SCHILY.acl.access", b"system.posix_acl_access"),
+    (b"SCHILY.acl.default", b"system.posix_acl_default"),
+];
 
 impl Records {
     /// Takes over what `bytes` say; later records win over earlier ones.
     ///
     /// # Errors
-    /// A record without its form, or one of a sparse file, whose content would not be what it looks like.
+    /// A record without its form.
     pub fn read(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let (record, rest) = split(bytes).context("a PAX record isn't LENGTH KEY=VALUE")?;
@@ -48,10 +57,19 @@ impl Records {
             self.xattrs.push((name.to_vec(), value.to_vec()));
             return Ok(());
         }
-        if key.starts_with(b"GNU.sparse.") {
-            bail!(
-                "a sparse file in GNU tar's own form; pack it without --sparse (holes are made again here)"
-            );
+        if let Some(rest) = key.strip_prefix(b"GNU.sparse.") {
+            return self.sparse.take(rest, value);
+        }
+        if let Some((_, attribute)) = ACLS.iter().find(|(name, _)| *name == key) {
+            // One that names somebody whom only the image knows keeps its own name, which no file system has: so it is
+            // left out, and told.
+            let (name, value) = match acl::attribute(value) {
+                Some(bytes) => (attribute.to_vec(), bytes),
+                None => (key.to_vec(), value.to_vec()),
+            };
+            self.xattrs.retain(|(other, _)| *other != name);
+            self.xattrs.push((name, value));
+            return Ok(());
         }
         match key {
             b"path" => self.path = Some(value.to_vec()),

@@ -8,6 +8,7 @@ use super::BLOCK;
 use super::entry::{Entry, Kind, Time};
 use super::header::{Header, field};
 use super::pax::Records;
+use super::sparse::{self, Holes, Said};
 
 /// The longest name, link or set of records before one entry, bytes. Linux takes names of 4096, xattrs of 64 KiB.
 const LONGEST_EXTRA: u64 = 1 << 20;
@@ -19,6 +20,8 @@ pub struct Reader<R> {
     content: u64,
     /// Zero bytes after it, up to a whole block.
     padding: u64,
+    /// Where the present entry's content has holes.
+    holes: Option<Holes>,
     /// What global PAX records said: it holds for all that follow.
     global: Records,
 }
@@ -26,7 +29,7 @@ pub struct Reader<R> {
 impl<R: Read> Reader<R> {
     /// Reads from here.
     pub fn new(inner: R) -> Self {
-        Self { inner, content: 0, padding: 0, global: Records::default() }
+        Self { inner, content: 0, padding: 0, holes: None, global: Records::default() }
     }
 
     /// The next entry; what is left of the present one's content is skipped. None at the end, behind which nothing
@@ -60,8 +63,9 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn entry(&mut self, header: &Header, size: u64, records: Records) -> Result<Entry> {
-        let path = records.path.unwrap_or_else(|| header.path());
+    fn entry(&mut self, header: &Header, size: u64, mut records: Records) -> Result<Entry> {
+        let path = records.path.take().unwrap_or_else(|| header.path());
+        let path = records.sparse.name.take().unwrap_or(path);
         let shown = String::from_utf8_lossy(&path).into_owned();
         let device = || -> Result<(u32, u32)> {
             Ok((header.number(field::MAJOR)?.try_into()?, header.number(field::MINOR)?.try_into()?))
@@ -76,7 +80,10 @@ impl<R: Read> Reader<R> {
             b'4' => device().map(|(major, minor)| Kind::BlockDevice(major, minor))?,
             b'5' => Kind::Directory,
             b'6' => Kind::Fifo,
-            b'S' => bail!("{shown:?} is a sparse file in GNU tar's own form; pack it without --sparse"),
+            b'S' => {
+                records.sparse = sparse::old_map(&header.0, &mut self.inner)?;
+                Kind::File
+            }
             other => bail!("{shown:?} is of a type that isn't known: {:?}", char::from(other)),
         };
         if path.contains(&0) {
@@ -87,6 +94,7 @@ impl<R: Read> Reader<R> {
         let size = if kind == Kind::File { size } else { 0 };
         self.content = size;
         self.padding = padding(size);
+        let size = self.with_holes(kind, size, records.sparse).with_context(|| shown.clone())?;
         let id = |record: Option<u32>, at| -> Result<u32> {
             match record {
                 Some(id) => Ok(id),
@@ -109,11 +117,33 @@ impl<R: Read> Reader<R> {
         })
     }
 
+    /// The length of the present entry's content as it is meant, the holes with it.
+    fn with_holes(&mut self, kind: Kind, stored: u64, mut said: Said) -> Result<u64> {
+        self.holes = None;
+        if kind != Kind::File || !said.is_sparse() {
+            return Ok(stored);
+        }
+        if said.map_is_in_content {
+            self.content -= sparse::map_before(&mut said, &mut self.inner, stored)?;
+        }
+        let holes = Holes::new(said, self.content)?;
+        let length = holes.length();
+        self.holes = Some(holes);
+        Ok(length)
+    }
+
     /// Reads on from the content of the present entry; 0 at its end.
     ///
     /// # Errors
     /// The archive ends inside it.
     pub fn read_content(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(mut holes) = self.holes.take() else { return self.read_stored(buffer) };
+        let read = holes.read(buffer, |part| self.read_stored(part));
+        self.holes = Some(holes);
+        read
+    }
+
+    fn read_stored(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer.len().min(usize::try_from(self.content).unwrap_or(usize::MAX));
         if most == 0 {
             return Ok(0);
@@ -136,7 +166,7 @@ impl<R: Read> Reader<R> {
 
     fn skip_content(&mut self) -> Result<()> {
         let mut buffer = [0; 16 << 10];
-        while self.read_content(&mut buffer)? > 0 {}
+        while self.read_stored(&mut buffer)? > 0 {}
         while self.padding > 0 {
             let most = buffer.len().min(usize::try_from(self.padding)?);
             match self.inner.read(&mut buffer[..most])? {

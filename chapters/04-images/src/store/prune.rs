@@ -12,6 +12,7 @@ use super::Store;
 use super::image::digest_of;
 use super::index::name_of;
 use crate::digest::Digest;
+use crate::passwd::KNOWN;
 
 /// What was removed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -63,6 +64,11 @@ impl Store {
             pruned.bytes += entry.metadata()?.len();
             fs::remove_file(entry.path()).with_context(|| entry.path().display().to_string())?;
             pruned.blobs += 1;
+        }
+        // What is known of stacks is found again where it is still asked for.
+        match fs::remove_dir_all(self.layers().join(KNOWN)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context(KNOWN),
+            _ => {}
         }
         for entry in fs::read_dir(self.layers())? {
             let entry = entry?;

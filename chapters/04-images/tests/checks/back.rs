@@ -197,7 +197,10 @@ pub(crate) fn kept(stage: &Stage) -> Result<(), Finding> {
     drop(shop.sh(&["--name", "c"], "echo x > /goods/new")?);
     shop.must(&["rm", IMAGE])?;
     shop.must(&["prune"])?;
-    shop.must(&["commit", "c", "next"])?;
+    let committed = shop.tell(&["commit", "c", "next"])?;
+    if committed.code != 0 {
+        return Err(Finding::seen("gone").with("said", committed.stderr.lines().next().unwrap_or_default()));
+    }
     equal(&shop.must(&["run", "next", "cat", "/goods/one", "/goods/new"])?, "goods/onex\n")
 }
 

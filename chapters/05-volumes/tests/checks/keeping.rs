@@ -166,40 +166,47 @@ pub(crate) fn archived(stage: &Stage) -> Result<(), Finding> {
 pub(crate) fn hostile(stage: &Stage) -> Result<(), Finding> {
     let desk = Desk::new(stage)?;
     let canary = desk.make("canary")?;
-    desk.make("tree/folder")?;
-    fs::write(desk.path("tree/folder/file"), "x")?;
-    let tar = |name: &str, words: &[&str]| {
-        let path = desk.path(name);
-        let done = std::process::Command::new("tar")
-            .args(["-cPf", &path, "-C", &desk.path("tree")])
-            .args(words)
-            .status()?;
-        if done.success() { Ok(path) } else { Err(Finding::from(anyhow::anyhow!("tar: {done}"))) }
-    };
-    let dots = tar("dots.tar", &["--transform", "s,^folder,../../../../out,", "folder"])?;
-    // A symlink first, then a file beneath it.
-    let bridge = tar("bridge.tar", &["folder/file"])?;
-    std::os::unix::fs::symlink(&canary, desk.path("tree/bridge"))?;
-    let link = tar("link.tar", &["bridge"])?;
-    fs::rename(desk.path("tree/folder"), desk.path("tree/was"))?;
-    fs::remove_file(desk.path("tree/bridge"))?;
-    fs::rename(desk.path("tree/was"), desk.path("tree/bridge"))?;
-    let beneath = tar("beneath.tar", &["bridge/file"])?;
-    let joined = desk.path("joined.tar");
-    std::process::Command::new("tar").args(["-Af", &link, &beneath]).status()?;
-    fs::rename(&link, &joined)?;
-    let cut = desk.path("cut.tar");
-    fs::write(&cut, &fs::read(&bridge)?[..300])?;
-    for (n, tar) in [dots, joined, cut].iter().enumerate() {
+    let file = |name: &str| entry(name, b'0', "", "x");
+    let tars = [
+        file(&format!("{}{}/hit", "../".repeat(20), canary.trim_start_matches('/'))),
+        // A symlink first, then a file beneath it.
+        [entry("bridge", b'2', &canary, ""), file("bridge/hit")].concat(),
+        [entry("bridge", b'1', "../../../etc/passwd", ""), file("file")].concat(),
+        file("cut")[..300].to_vec(),
+    ];
+    for (n, tar) in tars.into_iter().enumerate() {
         let name = desk.volume(&format!("hostile{n}"));
-        let ended = desk.tell(&["volume", "import", &name, tar])?;
+        let path = desk.path("hostile.tar");
+        fs::write(&path, [tar, vec![0; 1024]].concat())?;
+        if n == 3 {
+            fs::File::options().write(true).open(&path)?.set_len(300)?;
+        }
+        let ended = desk.tell(&["volume", "import", &name, &path])?;
         let hit = fs::read_dir(&canary)?.count();
-        equal(
-            &format!("{n}: {} {hit} {}", ended.code, desk.all()?.contains(&name)),
-            &format!("{n}: 125 0 false"),
-        )?;
+        let saw = format!("{n}: {} {hit} {}", ended.code, desk.all()?.contains(&name));
+        equal(&saw, &format!("{n}: 125 0 false"))?;
     }
     Ok(())
+}
+
+/// One entry of a tar: ustar, as POSIX has it.
+fn entry(name: &str, kind: u8, link: &str, content: &str) -> Vec<u8> {
+    let mut block = vec![0_u8; 512];
+    let mut put = |at: usize, text: &str| block[at..at + text.len()].copy_from_slice(text.as_bytes());
+    for (at, text) in
+        [(0, name), (100, "0000644"), (108, "0000000"), (116, "0000000"), (136, "00000000000"), (157, link)]
+    {
+        put(at, text);
+    }
+    put(124, &format!("{:011o}", content.len()));
+    put(257, "ustar\x0000");
+    put(148, "        ");
+    block[156] = kind;
+    let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    block.extend(content.as_bytes());
+    block.resize(block.len().next_multiple_of(512), 0);
+    block
 }
 
 pub(crate) fn id_mapped(stage: &Stage) -> Result<(), Finding> {

@@ -1,6 +1,7 @@
 //! Verbs that look: ps, logs.
 
 use anyhow::Result;
+use ch00_process::failure::Failure;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -188,5 +189,14 @@ pub(super) fn logs(logs: &Logs, io: &mut Io<'_>) -> Result<()> {
         until: logs.until,
         timestamps: logs.timestamps,
     };
+    if container.config.remove && !container.folder.join("log").exists() && container.state().status.lives() {
+        let cause = "it runs in the foreground with --rm: what it says goes to its own terminal";
+        return Err(Failure::said(
+            format!("container {}: no log", container.name()),
+            cause,
+            "run -d keeps one",
+        )
+        .into());
+    }
     read::show(&container, &show, &mut io.out, &mut io.err)
 }

@@ -3,12 +3,14 @@
 #![allow(unsafe_code)]
 
 pub mod ipc;
+mod memory;
 mod mount;
 mod process;
 
+pub use memory::give_back;
 pub use mount::{mount_setattr_idmap, mount_setattr_read_only};
 pub(crate) use process::adopt;
 pub use process::{
     clone3, close_all_but, close_range_on_exec, exit_now, forget_the_host, is_ignored, join_session_keyring,
-    reset_signals, trim_heap,
+    reset_signals,
 };

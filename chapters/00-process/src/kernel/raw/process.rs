@@ -113,16 +113,6 @@ pub fn close_range_on_exec() -> Result<(), Errno> {
     Errno::result(answer).map(drop)
 }
 
-/// Gives freed memory back to the kernel, where the allocator has a call for it: a process that stays small for years need
-/// not keep what it had for a moment. malloc_trim(3).
-pub fn trim_heap() {
-    // SAFETY: malloc_trim has no preconditions; it gives back pages of the heap that hold nothing allocated.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::malloc_trim(0)
-    };
-}
-
 /// Closes every descriptor but the standard three and these.
 ///
 /// Only for a copy of a process that never returns to what it is a copy of: the monitor. What others hold in its memory

@@ -1,0 +1,92 @@
+//! Memory that a process has used and needs no more: given back to the kernel.
+
+use std::fs;
+
+/// Gives back what this process can do without, for one that goes on for years and does little: freed heap; the pages of
+/// its program, which are read again from the file where they are needed; the stack below this call.
+///
+/// Only for a process with one thread. malloc_trim(3), madvise(2).
+pub fn give_back() {
+    const PAGE: usize = 4096; // the smallest that there is: a range of larger pages begins and ends at these as well
+    let smaps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    for range in clean_pages_of_files(&smaps) {
+        advise(range);
+    }
+    let here = std::ptr::from_ref(&smaps) as usize;
+    if let Some((begin, _)) = stack(&smaps) {
+        // What is called from here on needs some; the calls that follow grow into it again.
+        let end = here.saturating_sub(16 * PAGE) / PAGE * PAGE;
+        if begin < end {
+            advise((begin, end));
+        }
+    }
+    drop(smaps);
+    // SAFETY: malloc_trim has no preconditions; it gives back pages of the heap that hold nothing allocated.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0)
+    };
+}
+
+fn advise((begin, end): (usize, usize)) {
+    // SAFETY: the range is one of two kinds. A mapping of a file that can't be written and of which the kernel counts no
+    // anonymous page: nothing was ever written there (by relocation neither), so the next access reads the same bytes
+    // from the file. Or the stack of the only thread, further below the current frame than any red zone: nobody's data.
+    unsafe { libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_DONTNEED) };
+}
+
+/// The mappings of files that can't be written and never were. proc_pid_smaps(5).
+fn clean_pages_of_files(smaps: &str) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let mut last = None;
+    for line in smaps.lines() {
+        if let Some(mapping) = mapping(line) {
+            last =
+                Some(mapping).filter(|(_, rights, path)| rights.starts_with("r-") && path.starts_with('/'));
+        } else if line.strip_prefix("Anonymous:").is_some_and(|size| size.trim() == "0 kB") {
+            found.extend(last.take().map(|(range, ..)| range));
+        }
+    }
+    found
+}
+
+fn stack(smaps: &str) -> Option<(usize, usize)> {
+    smaps.lines().filter_map(mapping).find(|(.., path)| *path == "[stack]").map(|(range, ..)| range)
+}
+
+/// `7f00-7fff r-xp 00000000 fe:00 123   /path`.
+fn mapping(line: &str) -> Option<((usize, usize), &str, &str)> {
+    let mut words = line.splitn(6, ' ');
+    let (begin, end) = words.next()?.split_once('-')?;
+    let range = (usize::from_str_radix(begin, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
+    let rights = words.next()?;
+    let path = words.nth(3).unwrap_or_default().trim();
+    Some((range, rights, path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ch00_only_clean_pages_of_files_are_given_back() {
+        let smaps = "1000-2000 r-xp 00000000 fe:00 1                   /bin/engine\nAnonymous:             0 kB\n\
+                     3000-4000 r--p 00000000 fe:00 1                   /bin/engine\nAnonymous:             8 kB\n\
+                     5000-6000 rw-p 00000000 fe:00 1                   /bin/engine\nAnonymous:             0 kB\n\
+                     7000-8000 r-xp 00000000 00:00 0                   [vdso]\nAnonymous:             0 kB\n\
+                     9000-a000 rw-p 00000000 00:00 0                   [stack]\nAnonymous:             8 kB\n";
+        assert_eq!(
+            clean_pages_of_files(smaps),
+            [(0x1000, 0x2000)],
+            "relocated, writable and the kernel's stay"
+        );
+        assert_eq!(stack(smaps), Some((0x9000, 0xa000)));
+    }
+
+    #[test]
+    fn ch00_who_gives_memory_back_goes_on() {
+        let kept = vec![7_u8; 100_000];
+        give_back();
+        assert_eq!(kept.iter().map(|byte| usize::from(*byte)).sum::<usize>(), 700_000);
+    }
+}
