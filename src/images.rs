@@ -65,6 +65,11 @@ pub(crate) enum Verb {
         /// The container
         container: String,
     },
+    /// Show lower, upper and merged while a container changes its files
+    Watch {
+        /// The container; it may come yet
+        container: String,
+    },
     /// An image from what a container has changed
     Commit {
         /// The container
@@ -157,6 +162,7 @@ fn of_the_chapter(verb: Verb) -> verbs::Verb {
         Verb::Image(Image::Inspect { format, image }) => Below::Inspect { format, image },
         Verb::Image(Image::Prune) => Below::Prune,
         Verb::Diff { container } => Below::Diff { container },
+        Verb::Watch { container } => Below::Watch { container },
         Verb::Commit { container, name, about } => Below::Commit { container, name, about },
         Verb::Export { output, container } => Below::Export { output, container },
         Verb::Cp { from, to } => Below::Cp { from, to },

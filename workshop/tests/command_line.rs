@@ -132,7 +132,7 @@ fn vm_refuses_what_it_does_not_know_before_it_fetches_anything() {
     for (words, said) in [
         (&["vm", "--kernel", "4.19"][..], "there are 5.10, 6.1, 6.12"),
         (&["vm", "99"], "there is no chapter 99; there are 00-process, "),
-        (&["vm", "--count", "3"], "--count says how many for --panic or --compare"),
+        (&["vm", "--count", "3"], "--count says how many for --panic, --compare or --launches"),
     ] {
         let refused = place.workshop(words);
         assert_eq!(refused.status.code(), Some(125), "{words:?}: {refused:?}");

@@ -15,7 +15,7 @@
 //!
 //! And back:
 //! - [`import`], [`load`], [`save`]: archives and folders
-//! - [`view`], [`changes`], [`commit`], [`copy`], [`inside`]: what a container changed, and an image made of it
+//! - [`view`], [`watch`], [`changes`], [`commit`], [`copy`], [`inside`]: what a container changed, and an image made of it
 //! - [`pack`], [`build`], [`change`]: a tree as a layer, a layer as an image, how it is run
 //! - [`hostile`]: the readers as the fuzzer meets them
 //! - [`show`]: lists and pictures; [`verbs`], [`ends`]: all of it on a command line
@@ -47,4 +47,5 @@ pub mod show;
 pub mod store;
 pub mod verbs;
 pub mod view;
+pub mod watch;
 pub mod workdir;

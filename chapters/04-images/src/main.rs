@@ -34,7 +34,7 @@ enum Verb {
         options: Box<Options>,
     },
     #[command(flatten)]
-    Other(verbs::Verb),
+    Other(Box<verbs::Verb>),
 }
 
 fn main() -> ExitCode {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     };
     told(match cli.verb {
         Verb::Run { root, watch, options } => start(root, watch, *options),
-        Verb::Other(verb) => other(verb),
+        Verb::Other(verb) => other(*verb),
     })
 }
 

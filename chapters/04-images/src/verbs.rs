@@ -12,7 +12,7 @@ use crate::import::{self, About};
 use crate::reference::Reference;
 use crate::save::{self, Form};
 use crate::store::Store;
-use crate::{changes, commit, copy, load, mapped, show};
+use crate::{changes, commit, copy, load, mapped, show, watch};
 
 /// What can be done with images, and with the containers that are kept.
 #[derive(Debug, Subcommand)]
@@ -103,6 +103,11 @@ pub enum Verb {
         /// The container
         container: String,
     },
+    /// Show lower, upper and merged while a container changes its files
+    Watch {
+        /// The container; it may come yet
+        container: String,
+    },
     /// An image from what a kept container has changed
     Commit {
         /// The container
@@ -178,6 +183,7 @@ fn touches_files(verb: &Verb) -> bool {
             | Verb::Unpack { .. }
             | Verb::Prune
             | Verb::Diff { .. }
+            | Verb::Watch { .. }
             | Verb::Commit { .. }
             | Verb::Export { .. }
             | Verb::Cp { .. }
@@ -253,6 +259,7 @@ fn here(verb: Verb, ends: &mut Ends<'_>) -> Result<()> {
             let all = changes::of(&store, &store.container(&container)?)?;
             ends.say(&all.iter().map(|change| format!("{change}\n")).collect::<String>())
         }
+        Verb::Watch { container } => watch::watch(&store, &container, |text| ends.say(text)),
         Verb::Commit { container, name, about } => {
             let container = store.container(&container)?;
             let (manifest, left_out) = commit::commit(&store, &container, name.as_ref(), &about.about())?;

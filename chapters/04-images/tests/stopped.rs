@@ -49,8 +49,12 @@ fn killed(shop: &Shop) -> Result<(), Finding> {
     let archive = shop.place("image.tar").to_string_lossy().into_owned();
     shop.must(&["save", "--output", &archive, IMAGE])?;
     let rootfs = shop.place("rootfs").to_string_lossy().into_owned();
-    let work: [&[&str]; 4] =
-        [&["load", &archive], &["unpack", IMAGE], &["import", &rootfs, "other"], &["run", IMAGE, "true"]];
+    let work: [&[&str]; 4] = [
+        &["load", &archive],
+        &["unpack", IMAGE],
+        &["import", &rootfs, "other"],
+        &["run", "--no-group", IMAGE, "true"],
+    ];
     for (n, words) in work.iter().enumerate() {
         for milliseconds in [1, 3, 8, 20, 45, 90, 160] {
             let mut child = shop.command_in("victim", words).stderr(std::process::Stdio::null()).spawn()?;

@@ -207,7 +207,8 @@ pub(crate) fn kept(stage: &Stage) -> Result<(), Finding> {
 /// overlayfs must not be changed from below while it is mounted.
 pub(crate) fn running(stage: &Stage) -> Result<(), Finding> {
     let shop = Shop::open(stage)?;
-    let mut child = shop.command_in("root", &["run", "--name", "c", IMAGE, "sleep", "60"]).spawn()?;
+    let mut child =
+        shop.command_in("root", &["run", "--no-group", "--name", "c", IMAGE, "sleep", "60"]).spawn()?;
     let there = || shop.tell(&["diff", "c"]).is_ok_and(|ended| ended.code == 0);
     let began = checks::drive::within(std::time::Duration::from_secs(10), there);
     let discarded = shop.tell(&["discard", "c"])?;

@@ -100,15 +100,7 @@ pub(crate) fn lists(stage: &Stage) -> Result<(), Finding> {
     says(&ps(&["--filter", "exited=4", "--format", "{{.Names}}"])?, &format!("{down}\n"))?;
     says(&ps(&["--filter", "status=running", "--format", "{{.Names}}"])?, &format!("{name}\n"))?;
     equal(
-        &ps(&[])?
-            .stdout
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .next()
-            .unwrap_or_default()
-            .to_string(),
+        ps(&[])?.stdout.lines().next().unwrap_or_default().split_whitespace().next().unwrap_or_default(),
         "CONTAINER",
     )?;
     equal(&lodge.tell(&["ps", "--filter", "colour=red"])?.code.to_string(), "1")?;
