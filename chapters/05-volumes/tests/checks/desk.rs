@@ -67,12 +67,13 @@ impl Desk {
     pub(crate) fn image(&self, script: &str, words: &[&str]) -> Result<String, Finding> {
         let name = format!("checks/desk-{}:{}", self.nonce, self.images.borrow().len());
         let container = format!("desk-{}-{}", self.nonce, self.images.borrow().len());
-        self.moulder(&["run", "--name", &container, mould::IMAGE, "sh", "-c", script])?;
+        let made = self.moulder(&["run", "--name", &container, mould::IMAGE, "sh", "-c", script]);
         let changes = words.iter().flat_map(|word| ["--change", word]);
-        let committed =
-            self.moulder(&["commit", &container, &name].into_iter().chain(changes).collect::<Vec<_>>());
-        self.moulder(&["discard", &container])?;
-        committed?;
+        let words: Vec<&str> = ["commit", &container, &name].into_iter().chain(changes).collect();
+        let committed = made.and_then(|_| self.moulder(&words));
+        // Whatever became of it.
+        let discarded = self.moulder(&["discard", &container]);
+        committed.and(discarded)?;
         self.images.borrow_mut().push(name.clone());
         Ok(name)
     }
