@@ -1,8 +1,10 @@
 //! Which file a command's name means, and becoming it. execve(2), and PATH as execvp(3) reads it.
 
 use std::convert::Infallible;
-use std::ffi::{CString, OsString};
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::{CString, OsStr, OsString};
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
@@ -50,7 +52,6 @@ impl Command {
 
     /// Whether it is this program again, as a helper of its own.
     pub(crate) fn is_ourselves(&self) -> bool {
-        use std::os::unix::ffi::OsStrExt;
         std::env::current_exe().is_ok_and(|me| me.as_os_str().as_bytes() == self.argv[0].as_bytes())
     }
 
@@ -64,6 +65,7 @@ impl Command {
             return Err(not_found(k, "the command's name is empty"));
         }
         if name.contains(&b'/') {
+            self.is_not_us(k, &self.argv[0])?;
             return self.try_file(k, &self.argv[0]).map_err(|failure| explained(failure, &self.argv[0]));
         }
         let mut denied = None;
@@ -72,6 +74,7 @@ impl Command {
             file.push(b'/');
             file.extend(name);
             let Ok(file) = CString::new(file) else { continue };
+            self.is_not_us(k, &file)?;
             let Err(failure) = self.try_file(k, &file);
             match failure.errno() {
                 // As execvp(3): look on, but remember that there was one which may not be executed.
@@ -86,12 +89,49 @@ impl Command {
         Err(denied.unwrap_or_else(|| not_found(k, &format!("{name}: no such command in PATH"))))
     }
 
+    /// In another root this program has no name; only `/proc/self/exe` leads to it, and an image may have that as its command,
+    /// or in the first line of it. Then the host's program would run inside, where root could write to its file afterwards
+    /// (CVE-2019-5736).
+    fn is_not_us(&self, k: &Kernel, file: &CString) -> Result<()> {
+        use std::os::unix::fs::MetadataExt;
+        let id = |path: &Path| std::fs::metadata(path).ok().map(|seen| (seen.dev(), seen.ino()));
+        let ours = Path::new("/proc/self/exe");
+        let Some(us) = id(ours) else { return Ok(()) };
+        let path = Path::new(OsStr::from_bytes(file.as_bytes()));
+        let is_us = |path: &Path| id(path) == Some(us);
+        let has_name = || std::fs::read_link(ours).is_ok_and(|name| is_us(&name));
+        if !(is_us(path) || interpreter(path).is_some_and(|path| is_us(&path))) || has_name() {
+            return Ok(());
+        }
+        let cause = "the file is /proc/self/exe, or names it in its first line: root inside could write to the engine's own file";
+        Err(k
+            .refuse(
+                format!("{}: it leads to this engine's own program", path.display()),
+                cause,
+                "another command",
+            )
+            .code(NOT_EXECUTABLE))
+    }
+
     fn try_file(&self, k: &Kernel, file: &CString) -> Result<Infallible> {
         // ANCHOR: task-exec
         k.why("this process becomes the command; it comes back only on failure")
             .execve(file, &self.argv, &self.env)
         // ANCHOR_END: task-exec
     }
+}
+
+/// What a script names after `#!`. execve(2), "Interpreter scripts".
+fn interpreter(path: &Path) -> Option<PathBuf> {
+    // A pipe that is called like the command would never be read to its end.
+    if !std::fs::metadata(path).is_ok_and(|seen| seen.is_file()) {
+        return None;
+    }
+    let mut first = [0_u8; 256];
+    let length = std::fs::File::open(path).ok()?.read(&mut first).ok()?;
+    let line = first[..length].strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
+    let word = line.split(|byte| b" \t".contains(byte)).find(|word| !word.is_empty())?;
+    Some(OsStr::from_bytes(word).into())
 }
 
 fn explained(failure: Failure, file: &CString) -> Failure {
@@ -146,6 +186,20 @@ mod tests {
     fn ch00_the_commands_own_path_decides() {
         let env = [c"PATHS=/no".to_owned(), c"PATH=/a:/b".to_owned()];
         assert_eq!(path_of(&env), b"/a:/b");
+    }
+
+    #[test]
+    fn ch00_the_first_line_of_a_script_is_read() {
+        let file = std::env::temp_dir().join(format!("boxroom-ch00-script-{}", std::process::id()));
+        let read = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            interpreter(&file)
+        };
+        assert_eq!(read("#! /bin/sh -e\necho\n"), Some("/bin/sh".into()));
+        assert_eq!(read("#!/proc/self/exe"), Some("/proc/self/exe".into()));
+        assert_eq!(read("\x7fELF"), None);
+        assert_eq!(read("#!\n"), None);
+        std::fs::remove_file(&file).unwrap();
     }
 
     #[test]

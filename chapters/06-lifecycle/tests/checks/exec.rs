@@ -175,10 +175,23 @@ fn refused(lodge: &Lodge, words: &[&str], folder: &Path) -> Result<(), Finding> 
 }
 
 pub(crate) fn own_program(stage: &Stage) -> Result<(), Finding> {
+    use std::os::unix::fs::PermissionsExt;
     let lodge = Lodge::new(stage)?;
+    // A command that is, or whose first line is, the engine itself.
+    let folder = tempfile::tempdir_in(folder()?)?;
+    let script = folder.path().join("script");
+    fs::write(&script, "#!/proc/self/exe\n")?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    let bind = format!("{}:/script", script.display());
+    for command in ["/script", "/proc/self/exe"] {
+        let ended = lodge.tell(&["run", "--rm", "-v", &bind, checks::mould::IMAGE, command])?;
+        equal(
+            &format!("{command} {} {}", ended.code, ended.stderr.contains("own program")),
+            &format!("{command} 126 true"),
+        )?;
+    }
     let (name, _) = lodge.guest("program", &[])?;
     // A file that nobody else runs: the kernel lets nobody write to a program while it is run, and monitors run theirs.
-    let folder = tempfile::tempdir_in(folder()?)?;
     let program = folder.path().join("engine");
     fs::copy(lodge.command(&[])?.get_program(), &program)?;
     let inside = Inside::by(&lodge, &name, &program)?;
