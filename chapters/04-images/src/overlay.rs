@@ -118,7 +118,17 @@ impl Root for Overlay {
             k.why("it is removed at its end: no flush of the whole disk for it")
                 .fsconfig_flag(stack.as_fd(), "volatile")?;
         }
-        k.why("the layers are looked at, and stacked").fsconfig_create(stack.as_fd())?;
+        match k.why("the layers are looked at, and stacked").fsconfig_create(stack.as_fd()) {
+            // Until 6.5 every key was taken as it came, and only here is it found that nobody knows it.
+            Err(failure) if failure.errno() == Errno::EINVAL && self.way.is_none() => {
+                if sent_in.is_empty() {
+                    return self.by_mount(k).map(Some);
+                }
+                let cause = "id-mapped layers can be stacked from Linux 6.5 on";
+                return Err(failure.because(cause, "--userns host; or a newer kernel"));
+            }
+            other => other?,
+        }
         let attributes =
             if self.read_only { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
         let root = k.why("one tree, attached nowhere yet").fsmount(stack.as_fd(), attributes)?;
@@ -171,10 +181,17 @@ impl Overlay {
             Err(failure) if failure.errno() == Errno::EEXIST => {}
             other => other?,
         }
-        let flags = if self.read_only { MsFlags::MS_RDONLY } else { MsFlags::empty() };
         let place = Path::new("merged");
-        k.why("layers as one tree, the lowest last; only this mount namespace sees it")
-            .mount_overlay(place, flags, &options)?;
-        k.why("the tree itself, as a descriptor").open_tree(place)
+        k.why("layers as one tree, the lowest last; only this mount namespace sees it").mount_overlay(
+            place,
+            MsFlags::empty(),
+            &options,
+        )?;
+        let tree = k.why("the tree itself, as a descriptor").open_tree(place)?;
+        if self.read_only {
+            k.why("of the mount alone, as fsmount has it: the file system stays what it is")
+                .mount_setattr_read_only(tree.as_fd(), false)?;
+        }
+        Ok(tree)
     }
 }

@@ -63,7 +63,11 @@ fn by_fsconfig(stack: &[&PathBuf]) -> Result<Option<OwnedFd>> {
     if in_user_namespace() {
         fsconfig_set_flag(context.as_fd(), "userxattr").context("fsconfig(userxattr)")?;
     }
-    fsconfig_create(context.as_fd()).context("fsconfig(FSCONFIG_CMD_CREATE)")?;
+    match fsconfig_create(context.as_fd()) {
+        // Until 6.5 every key was taken as it came, and only here is it found that nobody knows it.
+        Err(Errno::INVAL) => return Ok(None),
+        other => other.context("fsconfig(FSCONFIG_CMD_CREATE)")?,
+    }
     let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NODEV;
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).context("fsmount").map(Some)
 }
