@@ -184,7 +184,7 @@ pub(crate) fn restarts(stage: &Stage) -> Result<(), Finding> {
     // What ends well isn't a failure.
     lodge.run(
         "well",
-        &["-v", &mount, "--restart", "on-failure"],
+        &["-v", &mount, "--restart", "on-failure:1"],
         &["sh", "-c", "echo run >> /runs/file", "x"],
     )?;
     says(&lodge.tell(&["wait", &lodge.name("well")])?, "0\n")?;

@@ -15,7 +15,7 @@ pub fn give_back() {
     let here = std::ptr::from_ref(&smaps) as usize;
     if let Some((begin, _)) = stack(&smaps) {
         // What is called from here on needs some; the calls that follow grow into it again.
-        let end = here.saturating_sub(16 * PAGE) / PAGE * PAGE;
+        let end = here.saturating_sub(4 * PAGE) / PAGE * PAGE;
         if begin < end {
             advise((begin, end));
         }
