@@ -28,6 +28,8 @@ pub struct Cgroup {
     pub name: Option<String>,
     /// The group below which it is made (`--cgroup-parent`).
     pub parent: Option<PathBuf>,
+    /// The name where none is asked for: the container's id.
+    container: Option<String>,
     made: Option<Group>,
     born: Option<Instant>,
 }
@@ -40,6 +42,12 @@ impl Cgroup {
     #[must_use]
     pub fn new(limits: Limits, name: Option<String>, parent: Option<PathBuf>) -> Self {
         Self { limits, name, parent, ..Self::default() }
+    }
+
+    /// Called by the id of this container, where nobody asks for another name and where there can be a group.
+    #[must_use]
+    pub fn of(self, container: Option<String>) -> Self {
+        Self { container, ..self }
     }
 
     /// Where it can be made, with a refusal for each limit that can't be had. Nothing where nothing is asked for
@@ -107,7 +115,8 @@ impl Mechanism for Cgroup {
         if places.is_empty() {
             return self.name.as_deref().map_or(Ok(()), |name| Err(nameless(name)));
         }
-        let name = self.name.clone().map_or_else(made_up, Ok)?;
+        let known = self.name.clone().or_else(|| self.container.clone());
+        let name = known.map_or_else(made_up, Ok)?;
         let group = Group::at(&places, &name);
         if group.exists() {
             return Err(taken(&name));

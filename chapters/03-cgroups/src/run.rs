@@ -23,6 +23,9 @@ pub struct Options {
     /// The name of its group, as ls and stats show it [default: made up]
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     pub name: Option<String>,
+    /// The container, where a chapter above has one: its group is called so, if there can be a group.
+    #[arg(skip)]
+    pub container: Option<String>,
     /// The group below which it is made, from the top of the hierarchy [default: root: the top (v2) or the own group
     /// (v1); an ordinary user: the own group, where it was given to them]
     #[arg(long, value_name = "PATH")]
@@ -49,7 +52,7 @@ pub fn run(options: Options, k: &Kernel) -> Result<Ended> {
 /// What the options ask for makes no sense, or this user can't have it.
 // ANCHOR: launch
 pub fn launch(options: Options) -> Result<Launch<impl Chain, impl Root>> {
-    let Options { limits, name, cgroup_parent, no_group, below } = options;
+    let Options { limits, name, container, cgroup_parent, no_group, below } = options;
     limits.check()?;
     if no_group && !limits.is_empty() {
         return Err(Failure::said(
@@ -58,6 +61,7 @@ pub fn launch(options: Options) -> Result<Launch<impl Chain, impl Root>> {
             "one of the two",
         ));
     }
-    Ok(below::launch(below)?.with((!no_group).then(|| Cgroup::new(limits, name, cgroup_parent))))
+    Ok(below::launch(below)?
+        .with((!no_group).then(|| Cgroup::new(limits, name, cgroup_parent).of(container))))
 }
 // ANCHOR_END: launch

@@ -173,7 +173,8 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
     let below = below::Options {
         limits: options.limits,
         // Names are one store's own, groups the whole machine's: so the group is called by the id, as Docker does.
-        name: (!options.no_group).then(|| container.id.clone()),
+        name: None,
+        container: Some(container.id.clone()),
         cgroup_parent: options.cgroup_parent,
         no_group: options.no_group,
         // A folder that is there; the stack takes its place.
