@@ -78,9 +78,13 @@ fn explained(name: &'static str, flag: &str, group: &str) -> Result<String, Fail
         None => &["--memory", "64M", "--cpus", "0.5", "--pids", "32"],
         Some(_) => &[],
     };
-    // From chapter 04 on a name is the container's, and its group is called by its id.
+    // From chapter 04 on a name is the container's, and its group is called by its id; and without a group none can be named.
     let named = ["--name", group];
-    let limits = if stage.has(4) { limits.to_vec() } else { [&named[..], limits].concat() };
+    let limits = if stage.has(4) || Need::Cgroup.missing().is_some() {
+        limits.to_vec()
+    } else {
+        [&named[..], limits].concat()
+    };
     let limits = stage.knows(3, &limits);
     let (file, volume) = ("/etc/passwd:/etc/issue:ro", format!("{group}:/data"));
     let plugged = stage.knows(5, &["-v", &volume, "-v", file]);

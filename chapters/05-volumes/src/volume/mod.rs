@@ -58,6 +58,9 @@ pub struct Volume {
     pub anonymous: bool,
 }
 
+/// How often a lock that nobody is named for is asked again, 25 ms apart.
+const MOMENTS: usize = 20;
+
 impl Store {
     /// The volumes in [`place::data_root`].
     ///
@@ -225,12 +228,18 @@ impl Store {
 
     fn lock_alone(&self, name: &str) -> Result<Option<Flock<File>>> {
         let path = self.folder(name).join("lock");
-        let file = File::open(&path).with_context(|| path.display().to_string())?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Some(lock)),
-            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
-            Err((_, errno)) => Err(errno).with_context(|| format!("flock({})", path.display())),
+        let mut file = File::open(&path).with_context(|| path.display().to_string())?;
+        // Whose container has just ended may hold it a moment longer, with nobody named as its user any more.
+        for _ in 0..MOMENTS {
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(Some(lock)),
+                Err((_, Errno::EWOULDBLOCK)) if !self.users(name)?.is_empty() => return Ok(None),
+                Err((file, Errno::EWOULDBLOCK)) => file,
+                Err((_, errno)) => return Err(errno).with_context(|| format!("flock({})", path.display())),
+            };
+            std::thread::sleep(std::time::Duration::from_millis(25));
         }
+        Ok(None)
     }
 
     fn in_use(&self, name: &str) -> anyhow::Error {
