@@ -27,15 +27,17 @@ impl Copy {
 }
 
 /// The workspace's `Cargo.toml`: what the house's root manifest says for all crates, with `up` before its paths: the way
-/// from there to the top, `../` or the whole path. What a skeleton leaves unused is no fault of the learner's.
+/// from there to the top, `../` or the whole path. What a skeleton leaves unused is no fault of the learner's. Without
+/// `images` the profiles of single crates are left out, for cargo warns of one whose crate isn't there.
 #[must_use]
-pub fn workspace(root: &str, up: &str) -> String {
+pub fn workspace(root: &str, up: &str, images: bool) -> String {
     let mut out =
         String::from("# Made by cargo workshop from the Cargo.toml at the top. A workspace of its own.\n");
     out.push_str("[workspace]\nresolver = \"3\"\nmembers = [\"*-*\"]\n");
     for (head, body) in sections(root) {
         let kept = ["[workspace.package]", "[workspace.dependencies]", "[workspace.lints.", "[profile."];
-        if !kept.iter().any(|start| head.starts_with(start)) {
+        let of_one = head.starts_with("[profile.dev.package.") && !head.contains('*');
+        if of_one && !images || !kept.iter().any(|start| head.starts_with(start)) {
             continue;
         }
         out.push_str(&format!("\n{head}\n"));
@@ -113,7 +115,7 @@ mod tests {
 
     #[test]
     fn lesson_a_workspace_takes_over_what_is_for_all() {
-        let made = workspace(ROOT, "../");
+        let made = workspace(ROOT, "../", false);
         assert!(made.contains("ch00-process = { path = \"../chapters/00-process\" }"), "{made}");
         assert!(made.contains("dead_code = \"allow\""), "{made}");
         assert!(!made.contains("boxroom\"\n") && !made.contains("members = [\"a\"]"), "{made}");

@@ -64,7 +64,7 @@ pub fn lend(chapter: &Chapter, exercise: &Exercise, learners: &Path, target: &Pa
     let all = target.join("lent");
     let folder = all.join(Copy::Lent.package(chapter));
     let root = text(&chapter.top.join("Cargo.toml"))?;
-    let here = manifest::workspace(&root, &whole(&chapter.top));
+    let here = manifest::workspace(&root, &whole(&chapter.top), has_images(&all, chapter));
     file::write(&all.join("Cargo.toml"), here.as_bytes())?;
     if !all.join("Cargo.lock").is_file() {
         file::write(&all.join("Cargo.lock"), text(&chapter.top.join("Cargo.lock"))?.as_bytes())?;
@@ -108,7 +108,10 @@ fn workspace(chapter: &Chapter, target: &Path) -> Result<()> {
     let all = chapter.exercises();
     let root = text(&chapter.top.join("Cargo.toml"))?;
     let up = if chapter.is_at_home() { "../".into() } else { whole(&chapter.top) };
-    file::write(&all.join("Cargo.toml"), manifest::workspace(&root, &up).as_bytes())?;
+    file::write(
+        &all.join("Cargo.toml"),
+        manifest::workspace(&root, &up, has_images(&all, chapter)).as_bytes(),
+    )?;
     if !all.join("Cargo.lock").is_file() {
         file::write(&all.join("Cargo.lock"), text(&chapter.top.join("Cargo.lock"))?.as_bytes())?;
     }
@@ -118,6 +121,13 @@ fn workspace(chapter: &Chapter, target: &Path) -> Result<()> {
     // rust-analyzer finds only the workspace at the top, which leaves this one out.
     let editor = "{\n    \"rust-analyzer.linkedProjects\": [\"Cargo.toml\"],\n    \"rust-analyzer.check.command\": \"check\"\n}\n";
     file::write(&all.join(".vscode/settings.json"), editor.as_bytes())
+}
+
+/// Whether a chapter there, or this one, unpacks images: then the crates for it are among those that are built.
+fn has_images(all: &Path, chapter: &Chapter) -> bool {
+    let is_one = |name: &str| name.trim_start_matches(char::is_alphabetic) >= "04" && name.contains('-');
+    let members = fs::read_dir(all).into_iter().flatten().flatten();
+    is_one(&chapter.name) || members.into_iter().any(|entry| is_one(&entry.file_name().to_string_lossy()))
 }
 
 fn sources(chapter: &Chapter) -> Result<Vec<(PathBuf, Vec<u8>)>> {
