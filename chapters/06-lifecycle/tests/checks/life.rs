@@ -41,7 +41,8 @@ pub(crate) fn outlives(stage: &Stage) -> Result<(), Finding> {
     let words = if lodge.knows {
         &words[..]
     } else {
-        &["run", "--", mould::IMAGE, "sh", "-c", "sleep 1; exit", &name]
+        // It is killed, and would leave its group.
+        &["run", "--no-group", "--", mould::IMAGE, "sh", "-c", "sleep 1; exit", &name]
     };
     let mut starter =
         lodge.command(words)?.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn()?;
