@@ -96,10 +96,10 @@ pub fn build(all: &[Chapter], asked: &[Chapter]) -> Result<Programs> {
     Ok(Programs { binaries, checks, mutants: mutants(asked, &flags)? })
 }
 
-/// Built from a copy of the sources each, with a target folder of their own: a mistake must not be taken for the
+/// Built from a copy of the sources each, in a folder of their own: tests/mutants.rs has another, and a mistake must not be taken for the
 /// chapter itself.
 fn mutants(asked: &[Chapter], flags: &[&str]) -> Result<Vec<(Mutant, PathBuf)>> {
-    let folder = probe::target_dir()?.join("mutants");
+    let folder = probe::target_dir()?.join("mutants-vm");
     let target = folder.join("target").display().to_string();
     let shown = |mutant: &Mutant| {
         mutant.version == Some(2) && asked.iter().any(|chapter| chapter.name == mutant.chapter)

@@ -190,13 +190,16 @@ pub(crate) fn restarts(stage: &Stage) -> Result<(), Finding> {
     )?;
     says(&lodge.tell(&["wait", &lodge.name("well")])?, "0\n")?;
     equal(&lines()?.to_string(), "4")?;
-    // And whoever says stop is obeyed, whatever the policy is.
-    let name = lodge.run("always", &["--restart", "always"], &["sh", "-c", "exit 1", "x"])?;
-    says(&lodge.tell(&["stop", &name])?, &format!("{name}\n"))?;
+    // And whoever says stop is obeyed, whatever the policy is: while it runs, and between two of its lives.
     let state = |name: &str| lodge.tell(&["inspect", "-f", "{{.State.Status}}", name]);
-    says(&state(&name)?, "exited\n")?;
-    std::thread::sleep(Duration::from_millis(400));
-    says(&state(&name)?, "exited\n")
+    for (role, script) in [("always", "sleep 1000; exit"), ("again", "exit 1")] {
+        let name = lodge.run(role, &["--restart", "always"], &["sh", "-c", script, "x"])?;
+        says(&lodge.tell(&["stop", "-t", "0", &name])?, &format!("{name}\n"))?;
+        says(&state(&name)?, "exited\n")?;
+        std::thread::sleep(Duration::from_millis(400));
+        says(&state(&name)?, "exited\n")?;
+    }
+    Ok(())
 }
 
 pub(crate) fn moves(stage: &Stage) -> Result<(), Finding> {
