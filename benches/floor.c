@@ -139,13 +139,12 @@ static void put(const char *file, const char *value) {
 }
 
 static int into_group(const char *parent) {
-    static const char *const files[] = {"/cgroup.controllers", "/cgroup.controllers", "/cgroup.controllers",
-                                        "/cgroup.subtree_control"};
     struct stat seen;
     unsigned name;
     look("/proc/self/", "mountinfo");
     look("/proc/self/", "cgroup");
-    for (unsigned i = 0; i < sizeof files / sizeof *files; i++) look(parent, files[i]);
+    look(parent, "/cgroup.controllers");
+    look(parent, "/cgroup.subtree_control");
     int random = SURE(open("/dev/urandom", O_RDONLY | O_CLOEXEC));
     SURE(read(random, &name, sizeof name));
     close(random);

@@ -14,6 +14,7 @@
 //! - [`failure`]: what failed, why, and what to do
 //! - [`gym`]: the processes of this machine, by the rooms they are in
 //! - [`place`], [`record`]: where things are kept, and what will have to be cleaned
+//! - [`kernel_file`]: what stands in /proc and among the cgroups
 
 pub mod channel;
 pub mod child;
@@ -23,6 +24,7 @@ pub mod failure;
 pub mod gate;
 pub mod gym;
 pub mod kernel;
+pub mod kernel_file;
 pub mod keyboard;
 pub mod launch;
 pub mod mechanism;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::place;
+use crate::{kernel_file, place};
 
 /// One thing that will have to be cleaned, and who is about to make it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -194,7 +194,7 @@ fn folder() -> Result<PathBuf> {
 }
 
 fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
+    kernel_file::text(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default().trim().into()
 }
 
 fn is_running(pid: u32, start: u64) -> bool {
@@ -206,7 +206,7 @@ fn start_of(pid: u32) -> Option<u64> {
 }
 
 fn stat_of(pid: u32) -> Option<String> {
-    fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()
+    kernel_file::text(&Path::new("/proc").join(pid.to_string()).join("stat")).ok()
 }
 
 /// Field 3: `Z`, or `X` for a moment.

@@ -1,8 +1,9 @@
 //! What is mounted: cgroup version 2, version 1 (a hierarchy for each controller), or both (hybrid), and which
 //! group of each this process is in. cgroups(7), proc_pid_mountinfo(5).
 
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use ch00_process::kernel_file;
 
 /// The two designs of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Hierarchies {
     /// What this process sees.
     #[must_use]
     pub fn read() -> Self {
-        let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let text = |path: &str| kernel_file::text(Path::new(path)).unwrap_or_default();
         let mut found = Self::parse(&text("/proc/self/mountinfo"), &text("/proc/self/cgroup"));
         for hierarchy in found.0.iter_mut().filter(|one| one.version == Version::V2) {
             hierarchy.controllers = controllers(&hierarchy.point);
@@ -92,7 +93,7 @@ impl Hierarchies {
 /// What `cgroup.controllers` (version 2) names in this group.
 #[must_use]
 pub fn controllers(group: &Path) -> Vec<String> {
-    let text = fs::read_to_string(group.join("cgroup.controllers")).unwrap_or_default();
+    let text = kernel_file::text(&group.join("cgroup.controllers")).unwrap_or_default();
     text.split_ascii_whitespace().map(String::from).collect()
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ch00_process::failure::Failure;
 use ch00_process::kernel::{Kernel, Result};
+use ch00_process::kernel_file;
 use nix::errno::Errno;
 use nix::unistd::geteuid;
 
@@ -29,7 +30,7 @@ pub fn enable(k: &Kernel, point: &Path, parent: &Path, asked: &[&str], liked: &[
     let mut path: Vec<&Path> = parent.ancestors().take_while(|above| above.starts_with(point)).collect();
     path.reverse();
     for group in path {
-        let on = fs::read_to_string(group.join("cgroup.subtree_control")).unwrap_or_default();
+        let on = kernel_file::text(&group.join("cgroup.subtree_control")).unwrap_or_default();
         let on: Vec<&str> = on.split_whitespace().collect();
         // Usually somebody has seen to it before us.
         if asked.iter().chain(liked).all(|name| on.contains(name)) {

@@ -91,7 +91,7 @@ impl Call<'_> {
     /// # Errors
     /// ENOENT: the kernel has no such file here.
     pub fn read(self, path: &Path) -> Result<String> {
-        let answer = std::fs::read_to_string(path)
+        let answer = crate::kernel_file::text(path)
             .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw));
         let shown = |text: &String| {
             let one: Vec<&str> = text.lines().take(3).collect();
