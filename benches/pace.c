@@ -3,7 +3,9 @@
 //     cc -O2 -static -o pace pace.c && ./pace ROUNDS LABEL COMMAND [ARG...] [-- LABEL COMMAND [ARG...]]...
 //
 // Each round starts every command once, in an order shuffled anew, for in blocks the same command differs from itself.
-// A line for each: the label, the median and the quartiles of its whole life, in microseconds. See benches/launch.
+// A line for each: the label, the median and the quartiles of its whole life, in microseconds. And for each second
+// command, `+LABEL` with the same of what it took longer than the one before it in the same round: what changes from
+// round to round (the machine's other work) is in both, and leaves the difference alone. See benches/launch.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <spawn.h>
@@ -44,6 +46,12 @@ static long once(char **command, posix_spawn_file_actions_t *silent) {
     return took;
 }
 
+static void tell(const char *before, const char *label, long *taken, int rounds) {
+    qsort(taken, rounds, sizeof *taken, by_size);
+    printf("%s%s %ld %ld %ld\n", before, label, taken[rounds / 2] / 1000, taken[rounds / 4] / 1000,
+           taken[rounds * 3 / 4] / 1000);
+}
+
 int main(int count, char **words) {
     int rounds = count > 1 ? atoi(words[1]) : 0, commands = 0;
     char **command[MOST];
@@ -71,11 +79,12 @@ int main(int count, char **words) {
             if (round >= 0) took[(size_t)order[i] * rounds + round] = one;
         }
     }
-    for (int i = 0; i < commands; i++) {
-        long *own = took + (size_t)i * rounds;
-        qsort(own, rounds, sizeof *own, by_size);
-        printf("%s %ld %ld %ld\n", command[i][0], own[rounds / 2] / 1000, own[rounds / 4] / 1000,
-               own[rounds * 3 / 4] / 1000);
+    long *more = calloc(rounds, sizeof *more);
+    for (int i = 1; i < commands; i += 2) {
+        for (int round = 0; round < rounds; round++)
+            more[round] = took[(size_t)i * rounds + round] - took[(size_t)(i - 1) * rounds + round];
+        tell("+", command[i][0], more, rounds);
     }
+    for (int i = 0; i < commands; i++) tell("", command[i][0], took + (size_t)i * rounds, rounds);
     return 0;
 }

@@ -54,10 +54,14 @@ pub fn run_root() -> Result<PathBuf> {
     } else {
         format!("/tmp/boxroom-{me}").into()
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(&root).with_context(|| {
+    // Usually it is there.
+    let seen = fs::symlink_metadata(&root).or_else(|_| {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&root);
+        made.and_then(|()| fs::symlink_metadata(&root))
+    });
+    let seen = seen.with_context(|| {
         format!("could not make {}; set BOXROOM_RUN to a folder of yours", root.display())
     })?;
-    let seen = fs::symlink_metadata(&root).with_context(|| root.display().to_string())?;
     if !seen.is_dir() || seen.uid() != me.as_raw() {
         bail!(
             "{} is not a directory of user {me} (somebody else was there first); set BOXROOM_RUN to a folder of yours",

@@ -189,7 +189,9 @@ impl Owner {
 
 fn folder() -> Result<PathBuf> {
     let folder = place::run_root()?.join("records");
-    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    if !folder.is_dir() {
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
     Ok(folder)
 }
 
