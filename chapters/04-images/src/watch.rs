@@ -38,6 +38,7 @@ pub fn watch(store: &Store, name: &str, mut say: impl FnMut(&str) -> Result<()>)
     let below = merged(store, &container.layer_paths(store)?)?;
     let upper = File::open(store.folder_of(&container).join("upper")).context("upper")?;
     say(&format!("{:<28}{:<16}{:<26}{}\n", "", "lower", "upper", "merged"))?;
+    let mut told: BTreeMap<String, Own> = BTreeMap::new();
     let mut before: BTreeMap<String, Own> = BTreeMap::new();
     loop {
         // Whether it has ended is asked first: what it did last is still told.
@@ -45,13 +46,19 @@ pub fn watch(store: &Store, name: &str, mut say: impl FnMut(&str) -> Result<()>)
         let mut now = BTreeMap::new();
         // A file may go while it is looked at; then the next look tells.
         let whole = look(upper.as_fd(), "", &mut now);
-        for (path, own) in &now {
-            if before.get(path) != Some(own) && !is_way(own, path, &now) {
+        // A file is there before it is whole, and its folder before it is: what two looks saw alike is a change.
+        let is_settled = |path: &String| is_over || before.get(path) == now.get(path);
+        for (path, own) in now.iter().filter(|(path, _)| is_settled(path)) {
+            if told.get(path) != Some(own) && !is_way(own, path, &now) {
                 say(&line(&below, path, &own.what))?;
             }
+            told.insert(path.clone(), own.clone());
         }
-        for path in before.keys().filter(|path| !now.contains_key(*path)) {
-            say(&line(&below, path, "-"))?;
+        let gone: Vec<String> =
+            told.keys().filter(|path| !now.contains_key(*path) && is_settled(path)).cloned().collect();
+        for path in gone {
+            say(&line(&below, &path, "-"))?;
+            told.remove(&path);
         }
         before = now;
         if is_over {
