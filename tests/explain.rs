@@ -149,7 +149,9 @@ fn normalised(text: &str, rootfs: Option<&str>) -> String {
         let line = if line.contains("= device ") { cut(&line, "= ", "FILE") } else { line };
         let line = between(&line, "/proc/", "/", "PID");
         let line = path(&path(&line, "/boxroom-told", "GROUP"), "/records/", "RECORDS/");
-        let line = between(&line, "cgroup.procs\", \"", "\"", "PID");
+        // How many hierarchies of version 1 there are, and so which number this one's file has, differs.
+        let line = if line.contains("/tasks\", O_WRONLY") { cut(&line, "= ", "FD") } else { line };
+        let line = between(&line, "waitid(P_PIDFD, ", ",", "FD");
         out.push_str(&between(&line, "[/* ", " variables", "N"));
         out.push('\n');
     }

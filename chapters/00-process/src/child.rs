@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
 use crate::channel::{Channel, FromChild};
+use crate::door::Door;
 use crate::explain::{Moment, Process, Told};
 use crate::failure::{ENGINE, Failure};
 use crate::kernel::raw::exit_now;
@@ -32,12 +33,17 @@ impl Listener for ToHost {
 }
 
 /// The child's life up to exec. It has the host's memory as a copy, and the host's privileges still.
-pub(crate) fn live<C: Chain, R: Root>(launch: &Launch<C, R>, channel: Channel, watched: bool) -> ! {
+pub(crate) fn live<C: Chain, R: Root>(
+    launch: &Launch<C, R>,
+    doors: Vec<Door>,
+    channel: Channel,
+    watched: bool,
+) -> ! {
     let channel = Rc::new(channel);
     let listener = watched.then(|| Box::new(ToHost(Rc::clone(&channel))) as Box<dyn Listener>);
     let k = Kernel::new(Process::Child, listener);
     std::panic::set_hook(Box::new(|_| {})); // the text travels by the channel
-    let ended = catch_unwind(AssertUnwindSafe(|| road(launch, &k, &channel)));
+    let ended = catch_unwind(AssertUnwindSafe(|| road(launch, doors, &k, &channel)));
     // ANCHOR: task-error
     let last_words = match ended {
         Ok(Err(failure)) => FromChild::Failed(failure),
@@ -59,6 +65,7 @@ fn text_of(panic: &(dyn Any + Send)) -> String {
 /// Host paths, then the root, then what is in it, then the privileges: the order is the lesson.
 fn road<C: Chain, R: Root>(
     launch: &Launch<C, R>,
+    doors: Vec<Door>,
     k: &Kernel,
     channel: &Rc<Channel>,
 ) -> Result<std::convert::Infallible> {
@@ -66,6 +73,8 @@ fn road<C: Chain, R: Root>(
     let mut handed = channel.wait_for_go().unwrap_or_else(|_| exit_now(ENGINE.into()));
 
     k.begin(Moment::Open)?;
+    k.by(SameRoot::NAME);
+    doors.into_iter().try_for_each(|door| door.enter(k))?;
     let opened = launch.mechanisms.open(k, &mut handed)?;
     k.by(R::NAME);
     let root = launch.root.open(k, &mut handed)?;

@@ -93,8 +93,9 @@ impl<C: Chain, R: Root> Launch<C, R> {
         let Some((pid, pidfd)) = bear(k, birth)? else {
             // This is the child now. It may do what the host may, and it never comes back from here.
             drop(ours);
-            child::live(self, theirs, k.is_watched());
+            child::live(self, std::mem::take(&mut birth.doors), theirs, k.is_watched());
         };
+        birth.doors.clear(); // the child has its own
         drop(theirs); // else the end of the child would not be the end of the channel
 
         let born = Born { pid, pidfd, channel: Some(ours), buried: false };

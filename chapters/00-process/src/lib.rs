@@ -18,6 +18,7 @@
 
 pub mod channel;
 pub mod child;
+pub mod door;
 pub mod exec;
 pub mod explain;
 pub mod failure;

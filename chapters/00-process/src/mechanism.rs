@@ -6,6 +6,7 @@ use nix::sched::CloneFlags;
 use nix::unistd::Pid;
 
 use crate::channel::Handed;
+use crate::door::Door;
 use crate::kernel::{Kernel, Result};
 use crate::record::Record;
 use crate::wait::Ended;
@@ -17,13 +18,15 @@ pub struct Birth {
     pub namespaces: CloneFlags,
     /// The cgroup (v2) that it is born into.
     pub cgroup: Option<OwnedFd>,
+    /// The cgroups (v1) that it enters before anything else.
+    pub doors: Vec<Door>,
     pub(crate) records: Vec<Record>,
 }
 
 impl Birth {
     /// Born into everything that its parent is in.
     pub(crate) fn plain() -> Self {
-        Self { namespaces: CloneFlags::empty(), cgroup: None, records: Vec::new() }
+        Self { namespaces: CloneFlags::empty(), cgroup: None, doors: Vec::new(), records: Vec::new() }
     }
 
     /// The child will have this namespace to itself.

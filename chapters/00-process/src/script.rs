@@ -143,7 +143,7 @@ impl Script {
                         .files
                         .values()
                         .rev()
-                        .find(|file| matches!(file, File::Path(path) if path.contains("cgroup")))
+                        .find(|file| matches!(file, File::Path(path) if path.contains("cgroup") && !path.ends_with("/tasks")))
                 {
                     self.join.push(format!("echo $$ > {}", quoted(&format!("{path}/cgroup.procs"))));
                 }
@@ -185,7 +185,7 @@ impl Script {
 
     fn writes(&mut self, path: &str, what: &str) -> bool {
         let named = |name: &str| path.starts_with("/proc/") && path.ends_with(name);
-        if path.ends_with("/cgroup.procs") {
+        if path.ends_with("/tasks") {
             self.join.push(format!("echo $$ > {}", quoted(path)));
         } else if named("/setgroups") || named("/gid_map") {
             // --map-root-user does both.

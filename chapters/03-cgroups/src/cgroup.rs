@@ -146,14 +146,15 @@ impl Mechanism for Cgroup {
         birth.leaves(record);
         made?;
         birth.cgroup = group.birthplace(k)?;
+        birth.doors = group.doors(k)?;
         self.made = Some(group);
         Ok(())
     }
     // ANCHOR_END: prepare
 
-    fn supervise(&mut self, k: &Kernel, child: &mut Child<'_>) -> Result<()> {
+    fn supervise(&mut self, _: &Kernel, _: &mut Child<'_>) -> Result<()> {
         self.born = Some(Instant::now());
-        self.made.as_ref().map_or(Ok(()), |group| group.attach(k, child.pid))
+        Ok(())
     }
 
     /// Chapter 02's cgroup view is opened at this moment, when the child is in its group: so inside it is `/`.

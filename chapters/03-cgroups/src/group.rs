@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use ch00_process::door::Door;
 use ch00_process::failure::Failure;
 use ch00_process::kernel::{Kernel, Result};
 use nix::errno::Errno;
@@ -164,27 +165,22 @@ impl Group {
         // ANCHOR_END: task-birth
     }
 
-    /// Puts a process into the groups of version 1, which knows no birth into a group.
+    /// The doors through which a child goes into the groups of version 1, which knows no birth into a group.
     ///
     /// # Errors
     /// The call that failed.
-    // ANCHOR: attach
-    pub fn attach(&self, k: &Kernel, pid: Pid) -> Result<()> {
-        // ANCHOR: task-attach
+    // ANCHOR: doors
+    pub fn doors(&self, k: &Kernel) -> Result<Vec<Door>> {
+        let mut doors = Vec::new();
+        // ANCHOR: task-doors
         for part in self.parts.iter().filter(|part| part.version == Version::V1) {
-            k.why("the child waits: it is in its group before it does anything, and its children will be")
-                .write(&part.folder.join("cgroup.procs"), &pid.to_string())
-                .map_err(|failure| {
-                    failure.because(
-                        "the group can't take a process (a cpuset without processors?), or it isn't ours",
-                        "ls -l and cat the files of that folder",
-                    )
-                })?;
+            let door = k.why("the child will write itself in, first of all; opened by us, who may");
+            doors.push(Door::open(door, &part.folder)?);
         }
-        Ok(())
-        // ANCHOR_END: task-attach
+        // ANCHOR_END: task-doors
+        Ok(doors)
     }
-    // ANCHOR_END: attach
+    // ANCHOR_END: doors
 
     /// Removes the folders that a record names, if nobody is in them any more; false where one isn't empty, or doesn't
     /// look like a group of ours. It asks the kernel for nothing else: this is how every container ends.

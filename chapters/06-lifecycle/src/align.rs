@@ -158,7 +158,9 @@ fn moment_of(sofar: &mut Sofar, pid: u32, call: &str) -> Option<(Moment, &'stati
             (M::Prepare, "a program of its own that can't be written from inside")
         }
         "mkdir" | "mkdirat" if has("cgroup") && on_host => (M::Prepare, "a group of its own"),
-        "openat" if has("cgroup.procs") && written => (M::Supervise, "the child into its group"),
+        "openat" if (has("cgroup.procs") || has("/tasks")) && written => {
+            (M::Supervise, "the child into its group")
+        }
         "openat" if (has("uid_map") || has("gid_map")) && written => (M::Supervise, "who is who inside"),
         "openat" if has("cgroup") && written && on_host && !sofar.runs => {
             (M::Prepare, "a limit of its group")

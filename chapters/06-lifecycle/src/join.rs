@@ -8,9 +8,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use ch00_process::channel::Handed;
+use ch00_process::door::Door;
 use ch00_process::failure::Failure;
 use ch00_process::kernel::{Kernel, Result};
-use ch00_process::mechanism::{Birth, Child, Mechanism};
+use ch00_process::mechanism::{Birth, Mechanism};
 use ch00_process::record::Owner;
 use ch03_cgroups::hierarchy::{Hierarchies, Version};
 use nix::errno::Errno;
@@ -80,7 +81,6 @@ pub struct Join {
     target: Target,
     rooms: CloneFlags,
     pidfd: Option<OwnedFd>,
-    groups: Vec<PathBuf>,
 }
 
 /// What is entered before the child is born. A process never changes its own pid namespace: setns says only where its
@@ -92,7 +92,7 @@ impl Join {
     /// Nothing is done yet.
     #[must_use]
     pub fn new(target: Target) -> Self {
-        Self { target, rooms: CloneFlags::empty(), pidfd: None, groups: Vec::new() }
+        Self { target, rooms: CloneFlags::empty(), pidfd: None }
     }
 }
 
@@ -113,7 +113,18 @@ impl Mechanism for Join {
                     let place = k.why("born in the container's group: its limits hold from the first moment");
                     birth.cgroup = Some(place.open(&folder, OFlag::O_PATH | OFlag::O_DIRECTORY)?);
                 }
-                Version::V1 => self.groups.push(folder),
+                Version::V1 => {
+                    // ANCHOR: task-group
+                    let door = k.why(
+                        "the child will write itself in, first of all: the container's limits are its own",
+                    );
+                    let door = Door::open(door, &folder).map_err(|failure| {
+                        let cause = "that group belongs to somebody else, or it is gone";
+                        gone(failure.because(cause, "as the user who started the container, or as root"))
+                    })?;
+                    birth.doors.push(door);
+                    // ANCHOR_END: task-group
+                }
             }
         }
         k.why("nobody inside may look into us while we still hold what is the host's (CVE-2016-9962)")
@@ -130,22 +141,6 @@ impl Mechanism for Join {
         Ok(())
     }
     // ANCHOR_END: prepare
-
-    // ANCHOR: supervise
-    fn supervise(&mut self, k: &Kernel, child: &mut Child<'_>) -> Result<()> {
-        // ANCHOR: task-group
-        for folder in &self.groups {
-            k.why("the child waits: it is in the container's group before the command does anything")
-                .write(&folder.join("cgroup.procs"), &child.pid.to_string())
-                .map_err(|failure| {
-                    let hint = "as the user who started the container, or as root";
-                    failure.because("that group belongs to somebody else, or it is gone", hint)
-                })?;
-        }
-        Ok(())
-        // ANCHOR_END: task-group
-    }
-    // ANCHOR_END: supervise
 
     // ANCHOR: open
     fn open(&self, k: &Kernel, _: &mut Handed) -> Result<()> {

@@ -111,6 +111,15 @@ impl Call<'_> {
         self.plain(answer, || format!("write({path:?}, {text:?})"))
     }
 
+    /// The same, to a file that is open already; `path` is where it lies, to be told.
+    ///
+    /// # Errors
+    /// As the file says.
+    pub fn write_open(self, file: impl AsFd, path: &Path, text: &str) -> Result<()> {
+        let answer = nix::unistd::write(file, text.as_bytes()).map(drop);
+        self.plain(answer, || format!("write({path:?}, {text:?})"))
+    }
+
     /// `mkdirat`. mkdir(2).
     ///
     /// # Errors
