@@ -33,6 +33,7 @@ impl Listener for ToHost {
 }
 
 /// The child's life up to exec. It has the host's memory as a copy, and the host's privileges still.
+#[inline(never)] // what it needs of the stack its parent need not keep, who may wait for years
 pub(crate) fn live<C: Chain, R: Root>(
     launch: &Launch<C, R>,
     doors: Vec<Door>,

@@ -34,6 +34,7 @@ impl<C: Chain, R: Root> Launch<C, R> {
     ///
     /// # Errors
     /// The step that failed; what was made is removed again.
+    #[inline(never)] // as part of its caller it would keep its frame as long as that waits
     pub fn begin(mut self, k: &Kernel) -> Result<AtGate<C>> {
         let (mut birth, mut said) = (Birth::plain(), Said::default());
         let born = self.born(k, &mut birth).and_then(|mut born| {
@@ -66,6 +67,7 @@ impl<C: Chain> AtGate<C> {
     ///
     /// # Errors
     /// It could not: 126, 127. What was made is removed again.
+    #[inline(never)]
     pub fn release(self, k: &Kernel) -> Result<Running<C>> {
         let Held { mut born, mut said, mut mechanisms, birth } = self.0;
         born.open_gate(&mut said);

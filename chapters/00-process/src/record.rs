@@ -6,6 +6,8 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -170,13 +172,13 @@ impl Owner {
     pub fn me() -> Result<Self> {
         let pid = std::process::id();
         let start = start_of(pid).context("could not read /proc/self/stat; is /proc mounted?")?;
-        Ok(Self { boot: boot_id(), pid, start })
+        Ok(Self { boot: boot_id().into(), pid, start })
     }
 
     /// The process that has this number now.
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
-        Some(Self { boot: boot_id(), pid, start: start_of(pid)? })
+        Some(Self { boot: boot_id().into(), pid, start: start_of(pid)? })
     }
 
     /// Whether this very process (not another one with its number) is still there. A zombie has ended: nobody has
@@ -195,8 +197,11 @@ fn folder() -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn boot_id() -> String {
-    kernel_file::text(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default().trim().into()
+/// Of the boot that we live in. Read once: nobody lives to see another.
+fn boot_id() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    let read = || kernel_file::text(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default();
+    BOOT.get_or_init(|| read().trim().into())
 }
 
 fn is_running(pid: u32, start: u64) -> bool {
@@ -223,13 +228,29 @@ fn start_in(stat: &str) -> Option<u64> {
 }
 
 /// Makes two records of one process differ.
-fn stamp() -> u128 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos())
+fn stamp() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = u64::try_from(since.as_nanos()).unwrap_or(0);
+    // Threads of one process may ask at the same moment.
+    let later = |last: u64| now.max(last + 1);
+    LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(later(last))).map_or(now, later)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ch00_no_two_records_have_one_name() {
+        let threads: Vec<_> =
+            (0..4).map(|_| std::thread::spawn(|| (0..1000).map(|_| stamp()).collect())).collect();
+        let mut stamps: Vec<u64> =
+            threads.into_iter().flat_map(|one| -> Vec<u64> { one.join().unwrap() }).collect();
+        stamps.sort_unstable();
+        stamps.dedup();
+        assert_eq!(stamps.len(), 4000);
+    }
 
     #[test]
     fn ch00_start_time_is_found_behind_a_hostile_name() {

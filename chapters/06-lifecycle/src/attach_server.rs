@@ -76,8 +76,8 @@ impl AttachServer {
             listener: None,
             clients: [const { None }; CLIENTS],
             inside,
-            typed: Held::EMPTY,
-            written: Held::EMPTY,
+            typed: Held::default(),
+            written: Held::default(),
             stream: Stream::Out,
         })
     }

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::sys::socket::MsgFlags;
 use rustix::event::epoll::EventFlags;
 
-use crate::wire::{MOST, Message, Stream};
+use crate::wire::{Message, Stream};
 
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -22,28 +22,24 @@ pub(crate) struct Client {
     pub(crate) interest: EventFlags,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Held {
-    bytes: [u8; MOST - 1],
+    bytes: Vec<u8>,
     pub(crate) from: usize,
-    to: usize,
 }
 
 impl Held {
-    pub(crate) const EMPTY: Self = Self { bytes: [0; MOST - 1], from: 0, to: 0 };
-
     pub(crate) fn is_empty(&self) -> bool {
-        self.from == self.to
+        self.from == self.bytes.len()
     }
 
     /// What is left of it.
     pub(crate) fn rest(&self) -> &[u8] {
-        &self.bytes[self.from..self.to]
+        &self.bytes[self.from..]
     }
 
     pub(crate) fn set(&mut self, bytes: &[u8]) {
-        self.bytes[..bytes.len()].copy_from_slice(bytes);
-        (self.from, self.to) = (0, bytes.len());
+        (self.bytes, self.from) = (bytes.to_vec(), 0);
     }
 }
 

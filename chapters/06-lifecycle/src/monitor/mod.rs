@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use ch00_process::explain::Process;
 use ch00_process::failure::Failure;
-use ch00_process::kernel::raw::{close_all_but, exit_now, give_back};
+use ch00_process::kernel::raw::{Spare, close_all_but, exit_now};
 use ch00_process::kernel::{Kernel, Result};
 use ch00_process::record::Record;
 use ch04_images::own::failure;
@@ -245,9 +245,11 @@ impl Monitor {
         // It is told: where that went to is whoever's who started it, and is closed with what told it.
         drop(k);
         say(&mut first.tells, &Word::Runs);
-        give_back(); // the command line's words, the launch's code: nothing of it is needed for a long time
+        // The command line's words, the launch's code: nothing of it is needed for a long time.
+        let spare = Spare::find();
         let k = &Kernel::new(Process::Host, None);
-        until_the_end(k, running.pidfd(), outputs, &self.signals, &mut Ears { log: &mut self.log, attached });
+        let mut ears = Ears { log: &mut self.log, attached };
+        until_the_end(k, running.pidfd(), outputs, &self.signals, &mut ears, &spare);
         running.end(k, |_| {}).map(|ended| ended.code)
     }
     // ANCHOR_END: once

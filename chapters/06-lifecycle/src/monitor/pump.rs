@@ -1,14 +1,15 @@
 //! From the command's outputs to the log and to whoever is attached, until the command has ended and all that it said is
 //! there.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use ch00_process::kernel::Kernel;
+use ch00_process::kernel::raw::Spare;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::read;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::attach_server::AttachServer;
 use crate::log::write::Writer;
@@ -22,7 +23,12 @@ pub(super) struct Ears<'a> {
 }
 
 /// How often a terminal that nobody has open is looked at: somebody may open it again.
-const LOOK_AGAIN: u8 = 100; // milliseconds
+const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// After so long without a word, what was needed for the last one is given back: most monitors have nothing to do for
+/// most of their time, and there may be a thousand of them.
+const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const NONE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// Returns when the process has ended.
 pub(super) fn until_the_end(
@@ -31,31 +37,39 @@ pub(super) fn until_the_end(
     outputs: Outputs,
     signals: &SignalFd,
     ears: &mut Ears<'_>,
+    spare: &Spare,
 ) {
     let mut ends = [End::new(Stream::Out, outputs.out), End::new(Stream::Err, outputs.err)];
     let mut ended = false;
     loop {
         // Somebody who must have all is behind: the command waits, as it would at a pipe.
         let full = ears.attached.is_full();
-        let mut watched = vec![
-            PollFd::new(ears.attached.as_fd(), PollFlags::POLLIN),
-            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-        ];
-        watched.extend((!ended).then(|| PollFd::new(command, PollFlags::POLLIN)));
+        let mut watched =
+            vec![PollFd::new(ears.attached, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
+        watched.extend((!ended).then(|| PollFd::new(&command, PollFlags::IN)));
         let listens = |end: &&End| !full && !end.hangs;
         let open = ends.iter().filter(listens).filter_map(|end| end.file.as_ref());
-        watched.extend(open.map(|file| PollFd::new(file.as_fd(), PollFlags::POLLIN)));
+        watched.extend(open.map(|file| PollFd::new(file, PollFlags::IN)));
+        let hangs = ends.iter().any(|end| end.hangs);
+        let may_rest = !(ended || hangs || full);
         let patience = match (ended, full) {
-            (true, false) => PollTimeout::ZERO, // what it said is there already, or never comes
-            _ if ends.iter().any(|end| end.hangs) => LOOK_AGAIN.into(),
-            _ => PollTimeout::NONE,
+            (true, false) => Some(NONE), // what it said is there already, or never comes
+            _ if hangs => Some(LOOK_AGAIN),
+            _ if may_rest => Some(QUIET),
+            _ => None,
         };
-        let count = match poll(&mut watched, patience) {
-            Err(Errno::EINTR) => continue,
+        let mut count = poll(&mut watched, patience.as_ref());
+        if may_rest && count == Ok(0) {
+            spare.give_back();
+            // Nothing but this call before it sleeps: whatever else is called would be read again from the file.
+            count = poll(&mut watched, None);
+        }
+        let count = match count {
+            Err(rustix::io::Errno::INTR) => continue,
             Err(_) => return,
             Ok(count) => count,
         };
-        let mut ready = watched.iter().map(|one| one.any().unwrap_or(true)).collect::<Vec<_>>().into_iter();
+        let mut ready = watched.iter().map(|one| !one.revents().is_empty()).collect::<Vec<_>>().into_iter();
         drop(watched);
         if ready.next() == Some(true) {
             let _ = ears.attached.serve(k, command);
@@ -94,7 +108,9 @@ impl End {
         Self { stream, file, hangs: false }
     }
 
-    /// One piece; at end-of-file it is closed.
+    /// One piece; at end-of-file it is closed. A function of its own for the sake of its memory: as a part of the loop it
+    /// would be held while nothing is heard.
+    #[inline(never)]
     fn hear(&mut self, ears: &mut Ears<'_>) {
         if ears.attached.is_full() {
             return; // since this round began
@@ -116,8 +132,8 @@ impl End {
 
 /// Sleeps, until somebody says something to the monitor.
 pub(super) fn sleep(signals: &SignalFd, patience: Duration) {
-    let patience = PollTimeout::try_from(patience + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
-    if poll(&mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)], patience).is_ok_and(|ready| ready > 0) {
+    let patience = Timespec::try_from(patience).ok();
+    if poll(&mut [PollFd::new(signals, PollFlags::IN)], patience.as_ref()).is_ok_and(|ready| ready > 0) {
         let _ = signals.read_signal();
     }
 }

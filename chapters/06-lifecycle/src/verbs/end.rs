@@ -80,17 +80,23 @@ pub(super) fn stop(stop: &Stop, io: &mut Io<'_>) -> Result<u8> {
     let patience = stop.time.map(|seconds| u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs));
     // All are asked before anybody is waited for: twenty that are deaf take ten seconds, not two hundred.
     let one = |name: &String| ask(&all.find(name)?, stop.signal.as_deref(), patience);
-    let mut ended = Vec::new();
-    for names in stop.containers.chunks(AT_ONCE) {
+    Ok(all_at_once(io, &stop.containers, one))
+}
+
+/// Many at the same time, told in the order in which they were named.
+fn all_at_once(io: &mut Io<'_>, names: &[String], one: impl Fn(&String) -> Result<()> + Sync) -> u8 {
+    let one = &one;
+    let mut done = Vec::new();
+    for some in names.chunks(AT_ONCE) {
         thread::scope(|scope| {
-            let asked: Vec<_> = names.iter().map(|name| scope.spawn(|| one(name))).collect();
+            let begun: Vec<_> = some.iter().map(|name| scope.spawn(move || one(name))).collect();
             let joined =
-                asked.into_iter().map(|asked| asked.join().unwrap_or_else(|_| bail!("a bug: it panicked")));
-            ended.extend(joined);
+                begun.into_iter().map(|begun| begun.join().unwrap_or_else(|_| bail!("a bug: it panicked")));
+            done.extend(joined);
         });
     }
-    let mut ended = ended.into_iter();
-    Ok(io.each(&stop.containers, |_, _| ended.next().unwrap_or(Ok(()))))
+    let mut done = done.into_iter();
+    io.each(names, |_, _| done.next().unwrap_or(Ok(())))
 }
 
 /// Asks a container to end, and makes it when patience is over. It is no mistake to stop what doesn't run, as Docker has
@@ -240,13 +246,15 @@ pub(crate) fn code_of(container: &Container, seat: Seat<'_>) -> u8 {
 /// What could not be done.
 pub(super) fn rm(rm: &Rm, io: &mut Io<'_>) -> Result<u8> {
     let all = Containers::open()?;
-    Ok(io.each(&rm.containers, |_, name| {
+    // Most of the time of one is spent waiting, until the kernel is done with its namespaces.
+    let one = |name: &String| {
         let container = all.find(name)?;
         let volumes = Volumes::open()?;
         let its = if rm.volumes { volumes.anonymous_of(container.config.id())? } else { Vec::new() };
         remove(&container, rm.force)?;
         its.iter().try_for_each(|name| volumes.remove(name))
-    }))
+    };
+    Ok(all_at_once(io, &rm.containers, one))
 }
 
 /// Removes a container, and ends it first where that is asked for.

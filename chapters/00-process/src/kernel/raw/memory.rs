@@ -1,38 +1,56 @@
 //! Memory that a process has used and needs no more: given back to the kernel.
 
+use std::ffi::c_void;
 use std::fs;
 
-/// Gives back what this process can do without, for one that goes on for years and does little: freed heap; the pages of
-/// its program, which are read again from the file where they are needed; the stack below this call.
+use rustix::mm::{Advice, madvise};
+
+/// What a process can do without for a while: the pages of its program, which are read again from the file where they are
+/// needed, and the stack below whoever asks. Looked up once, since the look needs more code than it gives back.
 ///
-/// Only for a process with one thread. malloc_trim(3), madvise(2).
-pub fn give_back() {
-    const PAGE: usize = 4096; // the smallest that there is: a range of larger pages begins and ends at these as well
-    let smaps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
-    for range in clean_pages_of_files(&smaps) {
-        advise(range);
+/// Only for a process with one thread. madvise(2).
+#[derive(Debug)]
+pub struct Spare {
+    programs: Vec<(usize, usize)>,
+    stack: Option<usize>,
+}
+
+impl Spare {
+    /// What there is; and freed heap is given back at once. proc_pid_smaps(5), malloc_trim(3).
+    #[must_use]
+    pub fn find() -> Self {
+        let smaps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+        let found =
+            Self { programs: clean_pages_of_files(&smaps), stack: stack(&smaps).map(|(begin, _)| begin) };
+        drop(smaps);
+        // SAFETY: malloc_trim has no preconditions; it gives back pages of the heap that hold nothing allocated.
+        #[cfg(target_env = "gnu")]
+        unsafe {
+            libc::malloc_trim(0)
+        };
+        found
     }
-    let here = std::ptr::from_ref(&smaps) as usize;
-    if let Some((begin, _)) = stack(&smaps) {
-        // What is called from here on needs some; the calls that follow grow into it again.
-        let end = here.saturating_sub(4 * PAGE) / PAGE * PAGE;
-        if begin < end {
+
+    /// Gives it back; what is needed of it comes again by itself.
+    #[inline(always)] // a function elsewhere would be a page that stays
+    pub fn give_back(&self) {
+        const PAGE: usize = 4096; // the smallest that there is: a range of larger pages begins and ends at these as well
+        let here = std::ptr::from_ref(&self) as usize;
+        // The page below this one stays: the red zone may reach into it. The calls that follow grow into the rest again.
+        let end = here.saturating_sub(PAGE) / PAGE * PAGE;
+        if let Some(begin) = self.stack.filter(|begin| *begin < end) {
             advise((begin, end));
         }
+        self.programs.iter().copied().for_each(advise);
     }
-    drop(smaps);
-    // SAFETY: malloc_trim has no preconditions; it gives back pages of the heap that hold nothing allocated.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::malloc_trim(0)
-    };
 }
 
 fn advise((begin, end): (usize, usize)) {
-    // SAFETY: the range is one of two kinds. A mapping of a file that can't be written and of which the kernel counts no
-    // anonymous page: nothing was ever written there (by relocation neither), so the next access reads the same bytes
-    // from the file. Or the stack of the only thread, further below the current frame than any red zone: nobody's data.
-    unsafe { libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_DONTNEED) };
+    // SAFETY: the range is one of two kinds. A mapping of a program's file, which stays as long as the process, that can't
+    // be written and of which the kernel counted no anonymous page: nothing was ever written there (by relocation
+    // neither), so the next access reads the same bytes from the file. Or the stack of the only thread, further below the
+    // current frame than any red zone: nobody's data.
+    let _ = unsafe { madvise(begin as *mut c_void, end - begin, Advice::LinuxDontNeed) };
 }
 
 /// The mappings of files that can't be written and never were. proc_pid_smaps(5).
@@ -86,7 +104,9 @@ mod tests {
     #[test]
     fn ch00_who_gives_memory_back_goes_on() {
         let kept = vec![7_u8; 100_000];
-        give_back();
+        let spare = Spare::find();
+        spare.give_back();
+        spare.give_back();
         assert_eq!(kept.iter().map(|byte| usize::from(*byte)).sum::<usize>(), 700_000);
     }
 }

@@ -7,7 +7,7 @@ mod memory;
 mod mount;
 mod process;
 
-pub use memory::give_back;
+pub use memory::Spare;
 pub use mount::{mount_setattr_idmap, mount_setattr_read_only};
 pub(crate) use process::adopt;
 pub use process::{
