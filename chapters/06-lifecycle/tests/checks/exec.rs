@@ -98,8 +98,9 @@ pub(crate) fn nobody_more(stage: &Stage) -> Result<(), Finding> {
         equal(status_field(&theirs, field), status_field(&its, field))?;
     }
     // Its standard three, and no descriptor of the engine's.
-    let open = fs::read_dir(format!("/proc/{}/fd", inside.command.0))?.count();
-    equal(&open.to_string(), "3")?;
+    let open = || fs::read_dir(format!("/proc/{}/fd", inside.command.0)).map_or(0, Iterator::count);
+    within(Duration::from_secs(5), || open() == 3); // its loader has the libraries open for a moment
+    equal(&open().to_string(), "3")?;
     inside.end()
 }
 
