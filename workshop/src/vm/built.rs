@@ -1,7 +1,7 @@
 //! Our own programs for a machine that has no libraries: the chapters, the probe, the chapters' checks, all static.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -23,6 +23,8 @@ pub struct Programs {
     pub binaries: Vec<PathBuf>,
     /// The checks of the chapters that were asked for, with the chapter.
     pub checks: Vec<(Chapter, PathBuf)>,
+    /// `tests/explain.rs`: the launch of every chapter, told call by call. What is told of groups differs with their version.
+    pub explain: PathBuf,
     /// Their mistakes that show on cgroup version 2 alone, each a binary named `mutant-NAME`.
     pub mutants: Vec<(Mutant, PathBuf)>,
 }
@@ -87,13 +89,20 @@ pub fn build(all: &[Chapter], asked: &[Chapter]) -> Result<Programs> {
     let mut checks = Vec::new();
     for chapter in asked {
         let package = format!("ch{}", chapter.name);
-        let words =
-            [&["test", "--no-run", "--test", "checks", "--package", package.as_str()], &flags[..]].concat();
-        let built = probe::cargo(&words, &[])?;
-        let file = built.into_iter().find(|path| is_test(path));
-        checks.push((chapter.clone(), file.with_context(|| format!("cargo built no checks for {package}"))?));
+        checks.push((chapter.clone(), test(&package, "checks", &flags)?));
     }
-    Ok(Programs { binaries, checks, mutants: mutants(asked, &flags)? })
+    let explain = test("boxroom", "explain", &flags)?;
+    Ok(Programs { binaries, checks, explain, mutants: mutants(asked, &flags)? })
+}
+
+/// A package's test. cargo gives it a name with a hash, `deps/checks-0123`; the package's binary comes along as it is.
+fn test(package: &str, name: &str, flags: &[&str]) -> Result<PathBuf> {
+    let words = [&["test", "--no-run", "--test", name, "--package", package], flags].concat();
+    let is_it = |path: &PathBuf| {
+        path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&format!("{name}-")))
+    };
+    let built = probe::cargo(&words, &[])?.into_iter().find(is_it);
+    built.with_context(|| format!("cargo built no test {name} of {package}"))
 }
 
 /// Built from a copy of the sources each, in a folder of their own: tests/mutants.rs has another, and a mistake must not be taken for the
@@ -146,11 +155,6 @@ fn flags(profile: &str) -> Result<Vec<String>> {
         "target.'cfg(target_os=\"linux\")'.rustflags=['-Ctarget-feature=+crt-static']",
     ];
     Ok(words.map(String::from).to_vec())
-}
-
-/// cargo gives a test a name with a hash: `deps/checks-0123`; the package's binary comes along as it is.
-fn is_test(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("checks-"))
 }
 
 fn host_target() -> Result<String> {

@@ -35,7 +35,8 @@ pub fn write(
 ) -> Result<u64> {
     let file = File::create(path).with_context(|| path.display().to_string())?;
     let mut archive = Archive::new(BufWriter::new(file));
-    for folder in ["bin", "new", "stage", "built", "built/snapshots"] {
+    for folder in ["bin", "new", "stage", "built", "built/snapshots", "built/tests", "built/tests/snapshots"]
+    {
         archive.folder(folder)?;
     }
     archive.file("init", 0o755, INIT.as_bytes())?;
@@ -52,6 +53,11 @@ pub fn write(
     }
     for binary in programs.binaries.iter().chain(programs.mutants.iter().map(|(_, binary)| binary)) {
         archive.copy(&format!("built/{}", name_of(binary)), 0o755, binary)?;
+    }
+    archive.copy("built/checks-explain", 0o755, &programs.explain)?;
+    // Below the folder of the test's source, as insta wants it.
+    for snapshot in snapshots(&probe::workspace().join("tests/snapshots")) {
+        archive.copy(&format!("built/tests/snapshots/{}", name_of(&snapshot)), 0o644, &snapshot)?;
     }
     for (chapter, checks) in &programs.checks {
         archive.copy(&format!("built/checks-{}", chapter.name), 0o755, checks)?;
