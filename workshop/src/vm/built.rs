@@ -23,11 +23,14 @@ pub struct Programs {
     pub binaries: Vec<PathBuf>,
     /// The checks of the chapters that were asked for, with the chapter.
     pub checks: Vec<(Chapter, PathBuf)>,
-    /// `tests/explain.rs`: the launch of every chapter, told call by call. What is told of groups differs with their version.
-    pub explain: PathBuf,
+    /// The house's own tests whose outcome differs with the version of groups, by name: `explain`, `book`.
+    pub tests: Vec<(&'static str, PathBuf)>,
     /// Their mistakes that show on cgroup version 2 alone, each a binary named `mutant-NAME`.
     pub mutants: Vec<(Mutant, PathBuf)>,
 }
+
+/// The launch of every chapter, told call by call; the page of chapter 03, block by block.
+const OF_THE_HOUSE: [&str; 2] = ["explain", "book"];
 
 /// The chapters that are there, in their order.
 ///
@@ -82,7 +85,8 @@ pub fn build(all: &[Chapter], asked: &[Chapter]) -> Result<Programs> {
     let flags = flags("vm")?;
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let packages: Vec<String> = all.iter().map(|chapter| format!("ch{}", chapter.name)).collect();
-    let mut words = vec!["build", "--bins", "--package", "probe", "--package", "workshop"];
+    let mut words =
+        vec!["build", "--bins", "--package", "probe", "--package", "workshop", "--package", "boxroom"];
     words.extend(packages.iter().flat_map(|package| ["--package", package.as_str()]));
     words.extend(&flags);
     let binaries = probe::cargo(&words, &[])?;
@@ -91,8 +95,11 @@ pub fn build(all: &[Chapter], asked: &[Chapter]) -> Result<Programs> {
         let package = format!("ch{}", chapter.name);
         checks.push((chapter.clone(), test(&package, "checks", &flags)?));
     }
-    let explain = test("boxroom", "explain", &flags)?;
-    Ok(Programs { binaries, checks, explain, mutants: mutants(asked, &flags)? })
+    let mut tests = Vec::new();
+    for name in if asked.is_empty() { &[][..] } else { &OF_THE_HOUSE } {
+        tests.push((*name, test("boxroom", name, &flags)?));
+    }
+    Ok(Programs { binaries, checks, tests, mutants: mutants(asked, &flags)? })
 }
 
 /// A package's test. cargo gives it a name with a hash, `deps/checks-0123`; the package's binary comes along as it is.

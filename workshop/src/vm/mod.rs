@@ -117,7 +117,7 @@ pub fn run(
     ink: Ink,
     asked: &Asked,
 ) -> Result<ExitCode> {
-    let mut workshop = Workshop::open(progress, &asked.chapters)?;
+    let mut workshop = Workshop::open(progress, asked)?;
     let mut runs = Vec::new();
     for kernel in &asked.kernels {
         progress.begin(&format!("Linux {}, the kernel of Debian {}", kernel.series, kernel.debian))?;
@@ -158,9 +158,11 @@ impl Workshop {
     ///
     /// # Errors
     /// As [`run`].
-    pub fn open(progress: &mut Progress<impl Write + Send>, asked: &[String]) -> Result<Self> {
+    pub fn open(progress: &mut Progress<impl Write + Send>, asked: &Asked) -> Result<Self> {
         let all = built::chapters()?;
-        let chapters = built::choose(&all, asked)?;
+        // Nothing else needs the chapters' checks, which take most of the time.
+        let chapters =
+            if asked.what == What::Checks { built::choose(&all, &asked.chapters)? } else { Vec::new() };
         progress.begin("qemu and busybox (fetched the first time)")?;
         let cache = Cache::open()?;
         let (qemu, busybox) = (cache.qemu()?, cache.busybox()?);
@@ -184,7 +186,9 @@ impl Workshop {
             for chapter in &self.chapters {
                 suites.extend(["root", "learner"].map(|who| (chapter.name.clone(), who.into())));
             }
-            suites.push(("explain".to_string(), "root".to_string()));
+            for suite in ["explain", "book", "book-nsdelegate"] {
+                suites.push((suite.to_string(), "root".to_string()));
+            }
             if !self.programs.mutants.is_empty() {
                 suites.push(("mutants".to_string(), "root".to_string()));
             }
