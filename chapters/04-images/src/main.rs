@@ -27,16 +27,13 @@ fn main() -> ExitCode {
     if let Some(done) = mapped::asked() {
         return told(done.map(|()| 0));
     }
-    let cli: Cli = match keyboard::command_line() {
-        Ok(cli) => cli,
-        Err(code) => return code.into(),
-    };
-    match cli {
-        Cli::Run(run) => {
+    match keyboard::command_line() {
+        Ok(Cli::Run(run)) => {
             let ended = run.start(Box::new(io::stderr()), run::run);
             keyboard::tell_end("ch04-images", ended, &mut io::stderr()).into()
         }
-        Cli::Other(verb) => told(other(*verb)),
+        Ok(Cli::Other(verb)) => told(other(*verb)),
+        Err(code) => code.into(),
     }
 }
 

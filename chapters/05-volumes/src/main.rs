@@ -40,21 +40,17 @@ fn main() -> ExitCode {
     if let Some(done) = asked() {
         return told(done.map(|()| 0));
     }
-    let cli: Cli = match keyboard::command_line() {
-        Ok(cli) => cli,
-        Err(code) => return code.into(),
-    };
-    match cli {
-        Cli::Run(run) => {
+    match keyboard::command_line() {
+        Ok(Cli::Run(run)) => {
             let ended = run.start(Box::new(io::stderr()), start);
             keyboard::tell_end("ch05-volumes", ended, &mut io::stderr()).into()
         }
-        Cli::Volume(verb) if is_needed() && verb::touches_files(&verb) => {
+        Ok(Cli::Volume(verb)) if is_needed() && verb::touches_files(&verb) => {
             let words: Vec<OsString> = std::env::args_os().skip(1).collect();
             let k = Watch::default().kernel(Box::new(io::stderr()));
             told(k.and_then(|k| in_the_map(words, &k)).map(|ended| ended.code).map_err(Into::into))
         }
-        Cli::Volume(verb) => {
+        Ok(Cli::Volume(verb)) => {
             let (out, is_terminal) = (&mut io::stdout().lock(), io::stdout().is_terminal());
             let notes = verb::run(verb, out, is_terminal);
             for note in notes.iter().flatten() {
@@ -62,6 +58,7 @@ fn main() -> ExitCode {
             }
             told(notes.map(|_| 0))
         }
+        Err(code) => code.into(),
     }
 }
 
