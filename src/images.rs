@@ -8,10 +8,9 @@ use anyhow::Result;
 use ch00_process::keyboard::Watch;
 use ch04_images::ends::Ends;
 use ch04_images::reference::Reference;
-use ch04_images::save::Form;
-use ch04_images::verbs::{self, Words};
+use ch04_images::verbs::{self, Changes, Save, Words};
 use ch06_lifecycle::verbs::Io;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 /// What can be done with images, and with what containers have changed.
 #[derive(Debug, Subcommand)]
@@ -60,35 +59,8 @@ pub(crate) enum Verb {
     /// More about images
     #[command(subcommand)]
     Image(Image),
-    /// What a container has changed: A added, C changed, D deleted
-    Diff {
-        /// The container
-        container: String,
-    },
-    /// An image from what a container has changed
-    Commit {
-        /// The container
-        container: String,
-        /// What the image is called
-        name: Option<Reference>,
-        #[command(flatten)]
-        about: Words,
-    },
-    /// A container's whole tree as a tar
-    Export {
-        /// Where to; - for standard output
-        #[arg(long, short, value_name = "FILE", default_value = "-")]
-        output: PathBuf,
-        /// The container
-        container: String,
-    },
-    /// Copy between host and container: CONTAINER:PATH HOSTPATH, or the other way
-    Cp {
-        /// From
-        from: String,
-        /// To
-        to: String,
-    },
+    #[command(flatten)]
+    Changes(Changes),
 }
 
 /// `image`
@@ -116,20 +88,6 @@ pub(crate) enum Image {
     Prune,
 }
 
-/// The words of `save`.
-#[derive(Debug, Args)]
-pub(crate) struct Save {
-    /// Where to; - for standard output
-    #[arg(long, short, value_name = "FILE", default_value = "-")]
-    output: PathBuf,
-    /// Its form
-    #[arg(long, value_enum, default_value = "oci")]
-    format: Form,
-    /// The images
-    #[arg(required = true)]
-    images: Vec<String>,
-}
-
 /// Does it.
 ///
 /// # Errors
@@ -153,7 +111,7 @@ fn of_the_chapter(verb: Verb) -> verbs::Verb {
     match verb {
         Verb::Import { source, name, about } => Below::Import { source, name, about },
         Verb::Load { input } => Below::Load { source: input, name: None },
-        Verb::Save(Save { output, format, images }) => Below::Save { output, format, images },
+        Verb::Save(save) => Below::Save(save),
         Verb::Images { quiet } => Below::Ls { quiet },
         Verb::Tag { image, name } => Below::Tag { image, name },
         Verb::Rmi { images } => Below::Rm { images },
@@ -162,9 +120,6 @@ fn of_the_chapter(verb: Verb) -> verbs::Verb {
         Verb::Image(Image::Inspect { format, image }) => Below::Inspect { format, image },
         Verb::Image(Image::Watch { container }) => Below::Watch { container },
         Verb::Image(Image::Prune) => Below::Prune,
-        Verb::Diff { container } => Below::Diff { container },
-        Verb::Commit { container, name, about } => Below::Commit { container, name, about },
-        Verb::Export { output, container } => Below::Export { output, container },
-        Verb::Cp { from, to } => Below::Cp { from, to },
+        Verb::Changes(verb) => Below::Changes(verb),
     }
 }

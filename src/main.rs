@@ -8,15 +8,10 @@
 //!
 //! All that is about a container's life is chapter 06's ([`ch06_lifecycle::verbs`]), volumes with it.
 
-use std::io::Write;
-use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use ch00_process::keyboard;
-use ch05_volumes::mapped;
-use ch06_lifecycle::terminal::Seat;
 use ch06_lifecycle::verbs::{self, Io};
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
 mod images;
 mod lessons;
@@ -25,13 +20,7 @@ mod papers;
 /// A small container engine: the sum of the chapters
 #[derive(Parser)]
 #[command(name = "boxroom", version)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Subcommand)]
-enum Verb {
+pub(crate) enum Cli {
     #[command(flatten)]
     Life(verbs::Verb),
     #[command(flatten)]
@@ -43,31 +32,24 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let program = "boxroom";
-    if let Some(done) = mapped::asked() {
-        let told = done.map_err(|error| writeln!(std::io::stderr(), "{program}: {error:#}"));
-        return u8::from(told.is_err()).into();
-    }
-    let cli: Cli = match keyboard::command_line() {
-        Ok(cli) => cli,
-        Err(code) => return code.into(),
-    };
-    let (input, out, err) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-    let seat = Seat { input: input.as_fd(), out: out.as_fd(), err: err.as_fd() };
-    let mut io = Io { out: &mut &out, err: &mut &err, program, seat };
-    let done = match cli.verb {
-        Verb::Life(verb) => return verbs::run(verb, &mut io).into(),
-        Verb::Images(verb) => images::run(verb, &mut io),
-        Verb::Lessons(verb) => lessons::run(verb, &mut io),
-        Verb::Papers(verb) => papers::run(&verb, &mut io),
+    let standard = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    verbs::main("boxroom", &standard, run)
+}
+
+fn run(cli: Cli, io: &mut Io<'_>) -> u8 {
+    let done = match cli {
+        Cli::Life(verb) => return verbs::run(verb, io),
+        Cli::Images(verb) => images::run(verb, io),
+        Cli::Lessons(verb) => lessons::run(verb, io),
+        Cli::Papers(verb) => papers::run(&verb, io),
     };
     match done {
-        Ok(code) => code.into(),
+        Ok(code) => code,
         // A reader who has seen enough: `images | head`.
-        Err(error) if is_closed(&error) => ExitCode::SUCCESS,
+        Err(error) if is_closed(&error) => 0,
         Err(error) => {
             io.fail(&error);
-            ExitCode::FAILURE
+            1
         }
     }
 }

@@ -47,7 +47,8 @@ fn all_said(program: &str, dir: &Path, lines: &[&[&str]]) -> String {
 #[test]
 fn a_rootfs_that_is_none() {
     let dir = folder();
-    let tried = ["nothing", "file", "empty", "dangling"].map(|name| ["run", "--rootfs", name, "true"]);
+    let tried = ["nothing", "file", "empty", "dangling", "/proc", "/proc/self"]
+        .map(|name| ["run", "--rootfs", name, "true"]);
     assert_snapshot!(all_said("ch03-cgroups", dir.path(), &tried.each_ref().map(|args| args.as_slice())));
 }
 

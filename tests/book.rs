@@ -25,11 +25,11 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = match pages() {
         Ok(pages) => {
-            let named = Trial::test("book_summary_names_every_page", {
-                let names: Vec<String> = pages.iter().map(|page| page.name.clone()).collect();
-                move || summary(&names)
-            });
-            in_turn(pages.into_iter().map(trials).chain([vec![named]]).collect())
+            let names: Vec<String> = pages.iter().map(|page| page.name.clone()).collect();
+            let named = Trial::test("book_summary_names_every_page", move || summary(&names));
+            // Where there is no checkout, there is nothing to compare with but what the blocks print.
+            let named = if probe::built_folder().is_none() { vec![named] } else { vec![] };
+            in_turn(pages.into_iter().map(trials).chain([named]).collect())
         }
         Err(error) => vec![Trial::test("the_pages_can_be_read", move || Err(error.to_string().into()))],
     };
@@ -56,7 +56,10 @@ fn summary(names: &[String]) -> Result<(), Failed> {
 }
 
 fn pages() -> io::Result<Vec<Page>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("book/src");
+    let folder = match probe::built_folder() {
+        Some(built) => built.join("book"),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("book/src"),
+    };
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| path.extension().is_some_and(|end| end == "md"))
@@ -87,9 +90,11 @@ fn trials(page: Page) -> Vec<Trial> {
         }));
     }
     let name = page.name.clone();
-    trials.push(Trial::test(format!("book_{name}_code_and_links"), move || {
-        let wrong = page.wrong();
-        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
-    }));
+    if probe::built_folder().is_none() {
+        trials.push(Trial::test(format!("book_{name}_code_and_links"), move || {
+            let wrong = page.wrong();
+            if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+        }));
+    }
     trials
 }

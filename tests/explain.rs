@@ -14,7 +14,10 @@ fn main() -> ExitCode {
         let number = &stage[..2];
         // An ordinary user's ids and maps differ from machine to machine; root's launch is the lesson.
         let name = format!("ch{number}_the_launch_is_told_call_by_call");
-        trials.push(trial(name, Need::Root, move || told(stage)));
+        trials.push(match too_old(stage) {
+            Some(why) => Trial::ignorable_test(name, move || Ok(Completion::ignored_with(why))),
+            None => trial(name, Need::Root, move || told(stage)),
+        });
         let name = format!("ch{number}_json_tells_the_same_calls");
         trials.push(trial(name, Need::UserNamespace, move || same_in_json(stage)));
     }
@@ -27,6 +30,16 @@ fn trial(name: String, need: Need, run: impl FnOnce() -> Result<(), Failed> + Se
         Some(why) => Trial::ignorable_test(name, move || Ok(Completion::ignored_with(why))),
         None => Trial::test(name, run),
     }
+}
+
+/// What an older kernel is asked instead is told, too, but the snapshots have the calls that a new one is asked.
+fn too_old(stage: &str) -> Option<&'static str> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
+    let version = (numbers.next()?, numbers.next()?);
+    (&stage[..2] > "03" && version < (6, 8)).then_some(
+        "before Linux 6.8 layers are stacked by mount(2); cargo workshop vm --kernel 6.12 shows it",
+    )
 }
 
 fn told(name: &'static str) -> Result<(), Failed> {

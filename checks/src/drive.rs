@@ -122,6 +122,29 @@ pub fn contained_by(stage: &Stage, options: &[&str], name: &str, otherwise: Find
     }
 }
 
+/// A command's own end, a signal, nothing to execute, and what can't be executed: each comes out as Docker's code.
+///
+/// # Errors
+/// Another code came out.
+pub fn exit_codes(stage: &Stage, options: &[&str]) -> Result<(), Finding> {
+    let cases: [(&[&str], i32); 4] = [
+        (&["sh", "-c", "exit 3"], 3),
+        (&["sh", "-c", "sh -c 'kill -KILL $$'; exit $?"], 137),
+        (&["/no/such/command"], 127),
+        (&["/etc/passwd"], 126),
+    ];
+    for (words, expected) in cases {
+        let ended = run(stage, options, words)?;
+        if ended.code != expected {
+            return Err(Finding::seen("exit_code")
+                .with("command", format!("{words:?}"))
+                .with("code", ended.code)
+                .with("expected", expected));
+        }
+    }
+    Ok(())
+}
+
 /// What a parent doesn't wait for becomes, when the parent ends, its grandparent's: ours. So we ask to get it.
 ///
 /// # Errors

@@ -11,6 +11,19 @@ use anyhow::{Context, Result};
 /// # Errors
 /// The folder can't be written (a read-only checkout, a full disk).
 pub fn write(path: &Path, text: &[u8]) -> Result<()> {
+    put(path, text, true)
+}
+
+/// The same for what is made of other files and can be made again: nobody waits for the disk, which may take a second
+/// where it is busy.
+///
+/// # Errors
+/// As [`write`].
+pub fn derive(path: &Path, text: &[u8]) -> Result<()> {
+    put(path, text, false)
+}
+
+fn put(path: &Path, text: &[u8], lasts: bool) -> Result<()> {
     if fs::read(path).is_ok_and(|there| there == text) {
         return Ok(());
     }
@@ -20,7 +33,9 @@ pub fn write(path: &Path, text: &[u8]) -> Result<()> {
     let beside = folder.join(format!(".{}.partial", path.file_name().unwrap_or_default().to_string_lossy()));
     let mut file = fs::File::create(&beside).with_context(told)?;
     file.write_all(text).with_context(told)?;
-    file.sync_all().with_context(told)?;
+    if lasts {
+        file.sync_all().with_context(told)?;
+    }
     fs::rename(&beside, path).with_context(told)
 }
 

@@ -65,12 +65,12 @@ pub fn lend(chapter: &Chapter, exercise: &Exercise, learners: &Path, target: &Pa
     let folder = all.join(Copy::Lent.package(chapter));
     let root = text(&chapter.top.join("Cargo.toml"))?;
     let here = manifest::workspace(&root, &whole(&chapter.top), has_images(&all, chapter));
-    file::write(&all.join("Cargo.toml"), here.as_bytes())?;
+    file::derive(&all.join("Cargo.toml"), here.as_bytes())?;
     if !all.join("Cargo.lock").is_file() {
-        file::write(&all.join("Cargo.lock"), text(&chapter.top.join("Cargo.lock"))?.as_bytes())?;
+        file::derive(&all.join("Cargo.lock"), text(&chapter.top.join("Cargo.lock"))?.as_bytes())?;
     }
     let own = text(&chapter.reference().join("Cargo.toml"))?;
-    file::write(&folder.join("Cargo.toml"), manifest::package(chapter, &own, Copy::Lent).as_bytes())?;
+    file::derive(&folder.join("Cargo.toml"), manifest::package(chapter, &own, Copy::Lent).as_bytes())?;
     let mut wanted = BTreeSet::new();
     for path in file::below(&learners.join("src"))? {
         let path = Path::new("src").join(path);
@@ -84,7 +84,7 @@ pub fn lend(chapter: &Chapter, exercise: &Exercise, learners: &Path, target: &Pa
                 }
             }
         }
-        file::write(&folder.join(&path), &lent)?;
+        file::derive(&folder.join(&path), &lent)?;
         wanted.insert(path);
     }
     for path in file::below(&folder.join("src"))? {

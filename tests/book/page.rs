@@ -100,6 +100,19 @@ impl Block {
             "cgroup" => said(Need::Cgroup),
             "cgroup1" => said(Need::Cgroup1),
             "cgroup2" => said(Need::Cgroup2),
+            "nsdelegate" => (!delegates()).then(|| {
+                (
+                    need.clone(),
+                    "cgroup version 2 is mounted without nsdelegate here; systemd mounts it so".into(),
+                )
+            }),
+            "loose" => delegates().then(|| {
+                (
+                    need.clone(),
+                    "cgroup version 2 is mounted with nsdelegate here; cargo workshop vm has one without"
+                        .into(),
+                )
+            }),
             tool => (!in_path(tool))
                 .then(|| (tool.into(), format!("there is no {tool} on this machine; install it"))),
         });
@@ -140,6 +153,13 @@ fn commands(body: &[String]) -> Vec<(String, Vec<String>)> {
         }
     }
     commands
+}
+
+/// Whether whoever has a cgroup namespace may write no limit of its top: an option of the mount of version 2.
+fn delegates() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let options = mounts.lines().find_map(|line| line.split_once(" - cgroup2 "));
+    options.is_some_and(|(_, rest)| rest.split([' ', ',']).any(|word| word == "nsdelegate"))
 }
 
 /// The id that mdBook gives to a heading.

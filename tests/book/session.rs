@@ -56,7 +56,11 @@ impl Session {
         }
         let probe = probe::staged().map_err(|error| format!("{error:#}"))?;
         symlink(&probe, bin.join("probe")).map_err(text)?;
-        symlink(env!("CARGO_BIN_EXE_boxroom"), bin.join("boxroom")).map_err(text)?;
+        let boxroom = match probe::built_folder() {
+            Some(built) => built.join("boxroom"),
+            None => env!("CARGO_BIN_EXE_boxroom").into(),
+        };
+        symlink(boxroom, bin.join("boxroom")).map_err(text)?;
         let workshop = program("workshop").map_err(|error| format!("{error:#}"))?;
         symlink(workshop, bin.join("workshop")).map_err(text)?;
         Ok(Self { folder, probe })

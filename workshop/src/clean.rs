@@ -1,7 +1,7 @@
 //! `cargo workshop clean`: what boxroom left behind when it was killed, and only that.
 //!
 //! It goes by the records that are written before a thing is made (`ch00_process::record`): what no
-//! record names is not ours, and what a living process owns is in use.
+//! record names is not ours, and what a living process owns is in use, though its run root be another.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -47,6 +47,16 @@ pub fn run(out: &mut impl Write, ink: Ink, dry_run: bool) -> Result<ExitCode> {
     for orphan in orphans {
         let what = shown(&orphan);
         let left = format!("left by process {}", orphan.owner.pid);
+        if let Some(owner) = orphan.claimed() {
+            writeln!(
+                out,
+                "{} {what}: process {} uses it, which has another run root",
+                ink.red("kept"),
+                owner.pid
+            )?;
+            kept += 1;
+            continue;
+        }
         if dry_run {
             writeln!(out, "would remove {what} ({left})")?;
             done += 1;

@@ -73,9 +73,9 @@ fn clean_removes_what_a_dead_process_left_and_nothing_else() {
     assert!(text(&place.workshop(&["clean"])).starts_with("nothing to clean"));
 }
 
-/// When this process began, in clock ticks after boot.
-fn started() -> u64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+/// When a process began, in clock ticks after boot.
+fn started(process: &str) -> u64 {
+    let stat = fs::read_to_string(Path::new("/proc").join(process).join("stat")).unwrap();
     stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap()
 }
 
@@ -83,9 +83,31 @@ fn started() -> u64 {
 fn clean_leaves_a_living_process_alone() {
     let place = Place::new("living");
     let used = place.directory(".base.partial-2");
-    place.record(&used, "directory", (std::process::id(), started()));
+    place.record(&used, "directory", (std::process::id(), started("self")));
     assert!(text(&place.workshop(&["clean"])).starts_with("nothing to clean"));
     assert!(used.exists() && place.records() == 1);
+}
+
+/// Both run roots have it on record: ours by a process that has ended, another by one that lives.
+#[test]
+fn clean_leaves_what_a_living_process_of_another_run_root_has() {
+    let (place, other) = (Place::new("mine"), Place::new("theirs"));
+    let used = place.directory(".base.partial-1");
+    place.record(&used, "directory", GONE);
+    let mut engine = Command::new("sleep").arg("20").env("BOXROOM_RUN", other.0.join("run")).spawn().unwrap();
+    other.record(&used, "directory", (engine.id(), started(&engine.id().to_string())));
+    for words in [&["clean", "--dry-run"][..], &["clean"]] {
+        let said = place.workshop(words);
+        assert_eq!(said.status.code(), Some(1), "{said:?}");
+        let sentence = format!("process {} uses it, which has another run root", engine.id());
+        assert!(text(&said).contains(&sentence), "{said:?}");
+        assert!(used.exists() && place.records() == 1, "{words:?}");
+    }
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    let said = place.workshop(&["clean"]);
+    assert!(said.status.success() && text(&said).ends_with("1 removed\n"), "{said:?}");
+    assert!(!used.exists() && place.records() == 0 && other.records() == 1);
 }
 
 #[test]
@@ -110,7 +132,7 @@ fn clean_removes_a_note_that_was_never_finished() {
     let place = Place::new("unfinished");
     let records = place.0.join("run/records");
     let (half, living) =
-        (records.join(".1-1-1"), records.join(format!(".{}-{}-1", std::process::id(), started())));
+        (records.join(".1-1-1"), records.join(format!(".{}-{}-1", std::process::id(), started("self"))));
     fs::write(&half, "{").unwrap();
     fs::write(&living, "{").unwrap();
     nix::unistd::mkfifo(&records.join("fifo.json"), nix::sys::stat::Mode::S_IRUSR).unwrap();

@@ -9,18 +9,12 @@ use ch00_process::failure::{ENGINE, Failure};
 use ch00_process::keyboard::{self, Watch};
 use ch00_process::launch::Launch;
 use ch00_process::wait::Ended;
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
 /// Chapter 00: a process, and how the kernel is asked for one
 #[derive(Parser)]
 #[command(name = "ch00-process", version)]
-struct Cli {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Subcommand)]
-enum Verb {
+enum Cli {
     /// Run a command as a process of its own and wait for it
     Run {
         #[command(flatten)]
@@ -38,11 +32,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    match cli.verb {
-        Verb::Run { watch, command } => {
+    match cli {
+        Cli::Run { watch, command } => {
             keyboard::tell_end("ch00-process", run(watch, command), &mut std::io::stderr()).into()
         }
-        Verb::Gym => match ch00_process::gym::draw(&mut std::io::stdout().lock()) {
+        Cli::Gym => match ch00_process::gym::draw(&mut std::io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 let _ = writeln!(std::io::stderr(), "ch00-process: gym: {error:#}");

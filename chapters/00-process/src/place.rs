@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use nix::unistd::geteuid;
+use nix::unistd::{Uid, geteuid};
 
 /// What lasts: images, containers, volumes, the base root file system.
 ///
@@ -40,20 +40,11 @@ pub fn data_root() -> Result<PathBuf> {
 /// The directory can't be made, it isn't this user's own, or `$BOXROOM_RUN` is no absolute path.
 pub fn run_root() -> Result<PathBuf> {
     let me = geteuid();
-    let root: PathBuf = if let Some(root) = set("BOXROOM_RUN") {
-        let root = PathBuf::from(root);
-        if !root.is_absolute() {
-            // Whoever cleans up later stands in another folder, and would find nothing.
-            bail!("BOXROOM_RUN is {}: not an absolute path", root.display());
-        }
-        root
-    } else if me.is_root() {
-        "/run/boxroom".into()
-    } else if let Some(run) = set("XDG_RUNTIME_DIR").filter(|path| Path::new(path).is_absolute()) {
-        PathBuf::from(run).join("boxroom")
-    } else {
-        format!("/tmp/boxroom-{me}").into()
-    };
+    let root = run_root_of(me, set);
+    if !root.is_absolute() {
+        // Whoever cleans up later stands in another folder, and would find nothing.
+        bail!("BOXROOM_RUN is {}: not an absolute path", root.display());
+    }
     // Usually it is there.
     let seen = fs::symlink_metadata(&root).or_else(|_| {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&root);
@@ -69,6 +60,19 @@ pub fn run_root() -> Result<PathBuf> {
         );
     }
     Ok(root)
+}
+
+/// The same of any user with these variables; whether it is there isn't looked at.
+pub(crate) fn run_root_of(user: Uid, set: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    if let Some(root) = set("BOXROOM_RUN") {
+        root.into()
+    } else if user.is_root() {
+        "/run/boxroom".into()
+    } else if let Some(run) = set("XDG_RUNTIME_DIR").filter(|path| Path::new(path).is_absolute()) {
+        PathBuf::from(run).join("boxroom")
+    } else {
+        format!("/tmp/boxroom-{user}").into()
+    }
 }
 
 /// A variable that is set to something; the XDG specification takes an empty one for unset.

@@ -4,15 +4,21 @@
 //! written first; the normal end takes it away, and after a crash another process finds it.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
+use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
 use crate::{kernel_file, place};
+
+mod elsewhere;
+
+pub use elsewhere::elsewhere;
 
 /// One thing that will have to be cleaned, and who is about to make it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -88,6 +94,19 @@ impl Record {
         fs::rename(beside, &self.path).with_context(|| at(&self.path))
     }
 
+    /// Whether both name the same thing, or have one of its parts (a group's folder in one hierarchy) in common.
+    #[must_use]
+    pub fn shares(&self, other: &Self) -> bool {
+        self.what.lines().any(|part| other.what.lines().any(|theirs| theirs == part))
+    }
+
+    /// The living process of another run root that has the same on record: what is left by us is its by now.
+    #[must_use]
+    pub fn claimed(&self) -> Option<Owner> {
+        let theirs = elsewhere().into_iter().find(|other| other.shares(self) && other.owner.lives());
+        theirs.map(|other| other.owner)
+    }
+
     /// The thing is gone (or finished): nobody has to clean it any more.
     ///
     /// # Errors
@@ -115,23 +134,37 @@ pub fn orphans() -> Result<Vec<Record>> {
 /// # Errors
 /// The run root can't be read.
 pub fn all() -> Result<Vec<Record>> {
+    Ok(below(&folder()?)?)
+}
+
+/// The records in this folder.
+fn below(folder: &Path) -> io::Result<Vec<Record>> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder()?)? {
-        let entry = entry?;
-        let path = entry.path();
-        // Only a plain file: reading a fifo would wait for a writer for ever.
-        let plain = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if !plain || path.extension().is_none_or(|end| end != "json") {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|end| end != "json") {
             continue;
         }
         // A record that can't be read names nothing that could be cleaned; it is left for a person to look at.
-        let Ok(text) = fs::read(&path) else { continue };
+        let Ok(text) = plain(&path) else { continue };
         let Ok(mut record) = serde_json::from_slice::<Record>(&text) else { continue };
         record.path = path;
         found.push(record);
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
+}
+
+/// Only a plain file, and no more of it than a record is: opening a fifo would wait for a writer for ever.
+fn plain(path: &Path) -> io::Result<Vec<u8>> {
+    const LONGEST: u64 = 1 << 16;
+    let quiet = (OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits();
+    let file = fs::OpenOptions::new().read(true).custom_flags(quiet).open(path)?;
+    let mut text = Vec::new();
+    if file.metadata()?.is_file() {
+        file.take(LONGEST).read_to_end(&mut text)?;
+    }
+    Ok(text)
 }
 
 /// Notes whose writer was killed before they had their name: nothing had been made yet, so they can just go.

@@ -5,33 +5,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ch00_process::failure::Failure;
-use ch00_process::keyboard::{self, Watch};
-use ch00_process::wait::Ended;
-use ch01_chroot::as_root;
+use ch00_process::keyboard;
+use ch01_chroot::as_root::{self, Run};
 use ch02_namespaces::order;
 use ch02_namespaces::run::{self, Options};
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
 /// Chapter 02: rooms. A process with its own mounts, pids, names, network and users
 #[derive(Parser)]
 #[command(name = "ch02-namespaces", version)]
-struct Cli {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Subcommand)]
-enum Verb {
+enum Cli {
     /// Run a command in namespaces of its own
-    Run {
-        /// Run as root, by sudo
-        #[arg(long)]
-        root: bool,
-        #[command(flatten)]
-        watch: Watch,
-        #[command(flatten)]
-        options: Box<Options>,
-    },
+    Run(Box<Run<Options>>),
     /// Sort the eight steps of a launch; an order is run, on a host of its own, to show what comes of it
     Order {
         /// Run as root, by sudo
@@ -50,11 +35,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    match cli.verb {
-        Verb::Run { root, watch, options } => {
-            keyboard::tell_end("ch02-namespaces", start(root, watch, *options), &mut std::io::stderr()).into()
+    match cli {
+        Cli::Run(run) => {
+            let ended = run.start(Box::new(std::io::stderr()), run::run);
+            keyboard::tell_end("ch02-namespaces", ended, &mut std::io::stderr()).into()
         }
-        Verb::Order { root, rootfs, letters } => match sort(root, rootfs.as_deref(), letters.as_deref()) {
+        Cli::Order { root, rootfs, letters } => match sort(root, rootfs.as_deref(), letters.as_deref()) {
             Ok((text, holds)) => {
                 let _ = write!(std::io::stdout(), "{text}"); // a closed output is no reason to panic
                 if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -75,12 +61,4 @@ fn sort(root: bool, rootfs: Option<&Path>, letters: Option<&str>) -> Result<(Str
         as_root::become_root()?;
     }
     order::run(&steps, rootfs)
-}
-
-fn start(root: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {
-    if root {
-        as_root::become_root()?;
-    }
-    let k = watch.kernel(Box::new(std::io::stderr()))?;
-    run::run(options, &k)
 }

@@ -3,35 +3,20 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use ch00_process::failure::{ENGINE, Failure};
-use ch00_process::keyboard::{self, Watch};
-use ch00_process::wait::Ended;
-use ch01_chroot::as_root;
+use ch00_process::failure::ENGINE;
+use ch00_process::keyboard;
+use ch01_chroot::as_root::Run;
 use ch03_cgroups::run::{self, Options};
 use ch03_cgroups::stats::{self, Show};
 use ch03_cgroups::{neighbours, tree};
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
 /// Chapter 03: limits. How much memory, processor, processes and io a container may use
 #[derive(Parser)]
 #[command(name = "ch03-cgroups", version)]
-struct Cli {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Subcommand)]
-enum Verb {
+enum Cli {
     /// Run a command in namespaces of its own, within limits
-    Run {
-        /// Run as root, by sudo
-        #[arg(long)]
-        root: bool,
-        #[command(flatten)]
-        watch: Watch,
-        #[command(flatten)]
-        options: Box<Options>,
-    },
+    Run(Box<Run<Options>>),
     /// What the groups use, every second (or once); like docker stats
     Stats {
         /// Once; the processor's column is seconds then
@@ -57,17 +42,17 @@ fn main() -> ExitCode {
         Err(code) => return code.into(),
     };
     let out = &mut std::io::stdout().lock();
-    let done = match cli.verb {
-        Verb::Run { root, watch, options } => {
-            return keyboard::tell_end("ch03-cgroups", start(root, watch, *options), &mut std::io::stderr())
-                .into();
+    let done = match cli {
+        Cli::Run(run) => {
+            let ended = run.start(Box::new(std::io::stderr()), run::run);
+            return keyboard::tell_end("ch03-cgroups", ended, &mut std::io::stderr()).into();
         }
-        Verb::Stats { no_stream, json, names } => {
+        Cli::Stats { no_stream, json, names } => {
             stats::run(out, &Show { names, once: no_stream, json, terminal: std::io::stdout().is_terminal() })
         }
-        Verb::Ls => stats::list(out),
-        Verb::Tree => tree::draw(out).map_err(Into::into),
-        Verb::Neighbours => {
+        Cli::Ls => stats::list(out),
+        Cli::Tree => tree::draw(out).map_err(Into::into),
+        Cli::Neighbours => {
             std::env::current_exe().map_err(Into::into).and_then(|program| neighbours::run(out, &program))
         }
     };
@@ -86,12 +71,4 @@ fn main() -> ExitCode {
             ENGINE.into()
         }
     }
-}
-
-fn start(root: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {
-    if root {
-        as_root::become_root()?;
-    }
-    let k = watch.kernel(Box::new(std::io::stderr()))?;
-    run::run(options, &k)
 }

@@ -6,49 +6,35 @@ use std::process::ExitCode;
 use anyhow::Result;
 use ch00_process::failure::{ENGINE, Failure};
 use ch00_process::keyboard::{self, Watch};
-use ch01_chroot::as_root;
+use ch01_chroot::as_root::Run;
 use ch04_images::ends::Ends;
 use ch04_images::mapped;
 use ch04_images::run::{self, Options};
-use ch04_images::verbs::{self, perform};
-use clap::{Parser, Subcommand};
+use ch04_images::verbs::{Verb, perform};
+use clap::Parser;
 
 /// Chapter 04: the mould. One image, many containers; and a container becomes an image again
 #[derive(Parser)]
 #[command(name = "ch04-images", version)]
-struct Cli {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Subcommand)]
-enum Verb {
+enum Cli {
     /// Run a command in a container of an image
-    Run {
-        /// Run as root, by sudo
-        #[arg(long)]
-        root: bool,
-        #[command(flatten)]
-        watch: Watch,
-        #[command(flatten)]
-        options: Box<Options>,
-    },
+    Run(Box<Run<Options>>),
     #[command(flatten)]
-    Other(Box<verbs::Verb>),
+    Other(Box<Verb>),
 }
 
 fn main() -> ExitCode {
     if let Some(done) = mapped::asked() {
         return told(done.map(|()| 0));
     }
-    let cli: Cli = match keyboard::command_line() {
-        Ok(cli) => cli,
-        Err(code) => return code.into(),
-    };
-    told(match cli.verb {
-        Verb::Run { root, watch, options } => start(root, watch, *options),
-        Verb::Other(verb) => other(*verb),
-    })
+    match keyboard::command_line() {
+        Ok(Cli::Run(run)) => {
+            let ended = run.start(Box::new(io::stderr()), run::run);
+            keyboard::tell_end("ch04-images", ended, &mut io::stderr()).into()
+        }
+        Ok(Cli::Other(verb)) => told(other(*verb)),
+        Err(code) => code.into(),
+    }
 }
 
 fn told(done: Result<u8>) -> ExitCode {
@@ -62,16 +48,7 @@ fn told(done: Result<u8>) -> ExitCode {
     }
 }
 
-fn start(root: bool, watch: Watch, options: Options) -> Result<u8> {
-    if root {
-        as_root::become_root()?;
-    }
-    let k = watch.kernel(Box::new(io::stderr()))?;
-    let ended = run::run(options, &k)?;
-    Ok(keyboard::tell_end("ch04-images", Ok(ended), &mut io::stderr()))
-}
-
-fn other(verb: verbs::Verb) -> Result<u8> {
+fn other(verb: Verb) -> Result<u8> {
     let k = Watch::default().kernel(Box::new(io::stderr()))?;
     let mut ends = Ends {
         out: &mut io::stdout(),

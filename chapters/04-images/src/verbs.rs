@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use ch00_process::kernel::Kernel;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use crate::container::Container;
 use crate::ends::{Bar, Ends};
@@ -41,17 +41,7 @@ pub enum Verb {
         name: Option<Reference>,
     },
     /// Images as one archive
-    Save {
-        /// Where to; - for standard output
-        #[arg(long, short, value_name = "FILE", default_value = "-")]
-        output: PathBuf,
-        /// Its form
-        #[arg(long, value_enum, default_value = "oci")]
-        format: Form,
-        /// The images
-        #[arg(required = true)]
-        images: Vec<String>,
-    },
+    Save(Save),
     /// The images of the store
     Ls {
         /// Their digests alone
@@ -98,40 +88,13 @@ pub enum Verb {
     },
     /// The containers that are kept
     Containers,
-    /// What a kept container has changed: A added, C changed, D deleted
-    Diff {
-        /// The container
-        container: String,
-    },
     /// Show lower, upper and merged while a container changes its files
     Watch {
         /// The container; it may come yet
         container: String,
     },
-    /// An image from what a kept container has changed
-    Commit {
-        /// The container
-        container: String,
-        /// What the image is called
-        name: Option<Reference>,
-        #[command(flatten)]
-        about: Words,
-    },
-    /// A kept container's whole tree as a tar
-    Export {
-        /// Where to; - for standard output
-        #[arg(long, short, value_name = "FILE", default_value = "-")]
-        output: PathBuf,
-        /// The container
-        container: String,
-    },
-    /// Copy a file or a folder: CONTAINER:PATH HOSTPATH, or the other way
-    Cp {
-        /// From
-        from: String,
-        /// To
-        to: String,
-    },
+    #[command(flatten)]
+    Changes(Changes),
     /// Remove kept containers
     Discard {
         /// The containers
@@ -140,8 +103,57 @@ pub enum Verb {
     },
 }
 
+/// What is done with the files of a container that is kept.
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs)] // the fields say it on the command line
+pub enum Changes {
+    /// What a container has changed: A added, C changed, D deleted
+    Diff {
+        /// The container
+        container: String,
+    },
+    /// An image from what a container has changed
+    Commit {
+        /// The container
+        container: String,
+        /// What the image is called
+        name: Option<Reference>,
+        #[command(flatten)]
+        about: Words,
+    },
+    /// A container's whole tree as a tar
+    Export {
+        /// Where to; - for standard output
+        #[arg(long, short, value_name = "FILE", default_value = "-")]
+        output: PathBuf,
+        /// The container
+        container: String,
+    },
+    /// Copy between host and container: CONTAINER:PATH HOSTPATH, or the other way
+    Cp {
+        /// From
+        from: String,
+        /// To
+        to: String,
+    },
+}
+
+/// Images, and the archive that they become.
+#[derive(Debug, Args)]
+pub struct Save {
+    /// Where to; - for standard output
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// Its form
+    #[arg(long, value_enum, default_value = "oci")]
+    format: Form,
+    /// The images
+    #[arg(required = true)]
+    images: Vec<String>,
+}
+
 /// What is said about a new image.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Args)]
 pub struct Words {
     /// How it is run, in the Dockerfile's words: 'CMD ["sh"]', 'ENV KEY=VALUE', 'USER app', 'WORKDIR /srv', ...
     #[arg(long, short, value_name = "WORDS")]
@@ -182,11 +194,8 @@ fn touches_files(verb: &Verb) -> bool {
         Verb::Base { .. }
             | Verb::Unpack { .. }
             | Verb::Prune
-            | Verb::Diff { .. }
             | Verb::Watch { .. }
-            | Verb::Commit { .. }
-            | Verb::Export { .. }
-            | Verb::Cp { .. }
+            | Verb::Changes(_)
             | Verb::Discard { .. }
     )
 }
@@ -206,7 +215,7 @@ fn here(verb: Verb, ends: &mut Ends<'_>) -> Result<()> {
             }
             Ok(())
         }
-        Verb::Save { output, format, images } => {
+        Verb::Save(Save { output, format, images }) => {
             ends.to(&output, |out, _| save::save(&store, &images, format, out))
         }
         Verb::Ls { quiet } => ends.say(&show::list(&store, quiet)?),
@@ -255,38 +264,44 @@ fn here(verb: Verb, ends: &mut Ends<'_>) -> Result<()> {
             }
             Ok(())
         }
-        Verb::Diff { container } => {
-            let all = changes::of(&store, &store.container(&container)?)?;
+        Verb::Watch { container } => watch::watch(&store, &container, |text| ends.say(text)),
+        Verb::Changes(verb) => changed(verb, ends, &store),
+        Verb::Discard { containers } => {
+            containers.iter().try_for_each(|name| store.discard(&store.container(name)?))
+        }
+    }
+}
+
+fn changed(verb: Changes, ends: &mut Ends<'_>, store: &Store) -> Result<()> {
+    match verb {
+        Changes::Diff { container } => {
+            let all = changes::of(store, &store.container(&container)?)?;
             ends.say(&all.iter().map(|change| format!("{change}\n")).collect::<String>())
         }
-        Verb::Watch { container } => watch::watch(&store, &container, |text| ends.say(text)),
-        Verb::Commit { container, name, about } => {
+        Changes::Commit { container, name, about } => {
             let container = store.container(&container)?;
-            let (manifest, left_out) = commit::commit(&store, &container, name.as_ref(), &about.about())?;
+            let (manifest, left_out) = commit::commit(store, &container, name.as_ref(), &about.about())?;
             ends.sockets(&left_out);
             ends.say(&format!("{}\n", manifest.digest()))
         }
-        Verb::Export { output, container } => {
+        Changes::Export { output, container } => {
             let container = store.container(&container)?;
             ends.to(&output, |out, ends| {
-                commit::export(&store, &container, out).map(|left_out| ends.sockets(&left_out))
+                commit::export(store, &container, out).map(|left_out| ends.sockets(&left_out))
             })
         }
-        Verb::Cp { from, to } => match (copy::side(&from), copy::side(&to)) {
+        Changes::Cp { from, to } => match (copy::side(&from), copy::side(&to)) {
             (Some((name, path)), None) => {
-                let left_out = copy::out(&store, &store.container(name)?, path, Path::new(&to))?;
+                let left_out = copy::out(store, &store.container(name)?, path, Path::new(&to))?;
                 ends.left_out(&left_out);
                 Ok(())
             }
             (None, Some((name, path))) => {
-                let left_out = copy::into(&store, &store.container(name)?, Path::new(&from), path)?;
+                let left_out = copy::into(store, &store.container(name)?, Path::new(&from), path)?;
                 ends.left_out(&left_out);
                 Ok(())
             }
             _ => bail!("cp {from} {to}: one side is CONTAINER:PATH, the other a path of the host"),
         },
-        Verb::Discard { containers } => {
-            containers.iter().try_for_each(|name| store.discard(&store.container(name)?))
-        }
     }
 }

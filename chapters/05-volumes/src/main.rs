@@ -6,62 +6,51 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use ch00_process::failure::{ENGINE, Failure};
+use ch00_process::kernel::Kernel;
 use ch00_process::keyboard::{self, Watch};
 use ch00_process::wait::Ended;
-use ch01_chroot::as_root;
+use ch01_chroot::as_root::Run;
 use ch04_images::mapped::run as in_the_map;
 use ch05_volumes::mapped::{asked, is_needed};
 use ch05_volumes::run::{self, Options};
 use ch05_volumes::verb;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser};
 
 /// Chapter 05: the external drive. What outlives a container, and how it gets in
 #[derive(Parser)]
 #[command(name = "ch05-volumes", version)]
-struct Cli {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Subcommand)]
-enum Verb {
+enum Cli {
     /// Run a command in a container of an image, with what is plugged in
-    Run {
-        /// Run as root, by sudo
-        #[arg(long)]
-        root: bool,
-        /// Mount by paths, before the root is switched, as engines did until 2021: to be attacked
-        #[arg(long, hide = true)]
-        by_path: bool,
-        #[command(flatten)]
-        watch: Watch,
-        #[command(flatten)]
-        options: Box<Options>,
-    },
+    Run(Box<Run<Plugged>>),
     /// What outlives containers: volumes
     #[command(subcommand)]
     Volume(verb::Verb),
+}
+
+#[derive(Args)]
+struct Plugged {
+    /// Mount by paths, before the root is switched, as engines did until 2021: to be attacked
+    #[arg(long, hide = true)]
+    by_path: bool,
+    #[command(flatten)]
+    options: Options,
 }
 
 fn main() -> ExitCode {
     if let Some(done) = asked() {
         return told(done.map(|()| 0));
     }
-    let cli: Cli = match keyboard::command_line() {
-        Ok(cli) => cli,
-        Err(code) => return code.into(),
-    };
-    match cli.verb {
-        Verb::Run { root, by_path, watch, options } => {
-            keyboard::tell_end("ch05-volumes", start(root, by_path, watch, *options), &mut io::stderr())
-                .into()
+    match keyboard::command_line() {
+        Ok(Cli::Run(run)) => {
+            let ended = run.start(Box::new(io::stderr()), start);
+            keyboard::tell_end("ch05-volumes", ended, &mut io::stderr()).into()
         }
-        Verb::Volume(verb) if is_needed() && verb::touches_files(&verb) => {
+        Ok(Cli::Volume(verb)) if is_needed() && verb::touches_files(&verb) => {
             let words: Vec<OsString> = std::env::args_os().skip(1).collect();
             let k = Watch::default().kernel(Box::new(io::stderr()));
             told(k.and_then(|k| in_the_map(words, &k)).map(|ended| ended.code).map_err(Into::into))
         }
-        Verb::Volume(verb) => {
+        Ok(Cli::Volume(verb)) => {
             let (out, is_terminal) = (&mut io::stdout().lock(), io::stdout().is_terminal());
             let notes = verb::run(verb, out, is_terminal);
             for note in notes.iter().flatten() {
@@ -69,15 +58,12 @@ fn main() -> ExitCode {
             }
             told(notes.map(|_| 0))
         }
+        Err(code) => code.into(),
     }
 }
 
-fn start(root: bool, by_path: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {
-    if root {
-        as_root::become_root()?;
-    }
-    let k = watch.kernel(Box::new(io::stderr()))?;
-    if by_path { run::run_by_path(options, &k) } else { run::run(options, &k) }
+fn start(Plugged { by_path, options }: Plugged, k: &Kernel) -> Result<Ended, Failure> {
+    if by_path { run::run_by_path(options, k) } else { run::run(options, k) }
 }
 
 fn told(done: Result<u8>) -> ExitCode {

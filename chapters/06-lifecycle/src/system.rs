@@ -22,6 +22,10 @@ use crate::life::Life;
 pub fn sweep(k: &Kernel) -> Result<(usize, Vec<String>)> {
     let (mut gone, mut kept) = (0, Vec::new());
     for orphan in record::orphans()? {
+        if let Some(owner) = orphan.claimed() {
+            kept.push(format!("{}: process {} uses it, which has another run root", orphan.what, owner.pid));
+            continue;
+        }
         let in_use = |other: &record::Record| other.what == orphan.what && other.owner.lives();
         let done = if record::all()?.iter().any(in_use) {
             Ok(()) // somebody else has it by now

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use checks::learner::{self, Outcome, Verdict};
 use lesson::blank;
 use lesson::exercise::Task;
@@ -81,11 +82,11 @@ pub fn run(
 fn verdicts(desk: &Desk, progress: &mut Progress<impl Write + Send>) -> Result<Vec<Verdict>> {
     progress.begin("building your copy")?;
     // Here already, so that a compiler's message is told once and whole.
-    if let Err(error) = learner::lent(&desk.chapter, &desk.exercise, &desk.chapter.learners()) {
-        bail!("{}", in_learners_words(desk, &format!("{error:#}")));
-    }
-    let package = format!("ch{}", desk.chapter.name);
-    let checks = probe::build_test(&package, "checks")?;
+    let lent = match learner::lent(&desk.chapter, &desk.exercise, &desk.chapter.learners()) {
+        Ok(lent) => lent,
+        Err(error) => bail!("{}", in_learners_words(desk, &format!("{error:#}"))),
+    };
+    let checks = checks_of(&desk.chapter.name)?;
     progress.end("done")?;
     progress.begin("checking it from outside")?;
     let told = probe::target_dir()?.join(format!("verdicts-{}.json", std::process::id()));
@@ -93,6 +94,7 @@ fn verdicts(desk: &Desk, progress: &mut Progress<impl Write + Send>) -> Result<V
         .current_dir(probe::workspace())
         .env("BOXROOM_EXERCISE", desk.chapter.learners())
         .env("BOXROOM_VERDICTS", &told)
+        .env(learner::LENT, lent)
         .stdin(Stdio::null())
         .output()
         .context("could not start the chapter's checks")?;
@@ -108,6 +110,19 @@ fn verdicts(desk: &Desk, progress: &mut Progress<impl Write + Send>) -> Result<V
     let verdicts: Vec<Verdict> = serde_json::from_slice(&text)?;
     progress.end(&format!("{} checks", verdicts.len()))?;
     Ok(verdicts)
+}
+
+/// The chapter's checks, built once: a watch runs the same ones after each save, and cargo takes a moment to see that
+/// there is nothing to do.
+fn checks_of(chapter: &str) -> Result<PathBuf> {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().map_err(|_| anyhow!("another build of checks panicked"))?;
+    if let Some(checks) = built.get(chapter).filter(|checks| checks.is_file()) {
+        return Ok(checks.clone());
+    }
+    let checks = probe::build_test(&format!("ch{chapter}"), "checks")?;
+    built.insert(chapter.into(), checks.clone());
+    Ok(checks)
 }
 
 fn state(desk: &Desk, task: &Task, verdicts: &[Verdict]) -> State {

@@ -1,7 +1,7 @@
 //! Our own programs for a machine that has no libraries: the chapters, the probe, the chapters' checks, all static.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -23,9 +23,14 @@ pub struct Programs {
     pub binaries: Vec<PathBuf>,
     /// The checks of the chapters that were asked for, with the chapter.
     pub checks: Vec<(Chapter, PathBuf)>,
+    /// The house's own tests whose outcome differs with the version of groups, by name: `explain`, `book`.
+    pub tests: Vec<(&'static str, PathBuf)>,
     /// Their mistakes that show on cgroup version 2 alone, each a binary named `mutant-NAME`.
     pub mutants: Vec<(Mutant, PathBuf)>,
 }
+
+/// The launch of every chapter, told call by call; the page of chapter 03, block by block.
+const OF_THE_HOUSE: [&str; 2] = ["explain", "book"];
 
 /// The chapters that are there, in their order.
 ///
@@ -80,20 +85,31 @@ pub fn build(all: &[Chapter], asked: &[Chapter]) -> Result<Programs> {
     let flags = flags("vm")?;
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let packages: Vec<String> = all.iter().map(|chapter| format!("ch{}", chapter.name)).collect();
-    let mut words = vec!["build", "--bins", "--package", "probe", "--package", "workshop"];
+    let mut words =
+        vec!["build", "--bins", "--package", "probe", "--package", "workshop", "--package", "boxroom"];
     words.extend(packages.iter().flat_map(|package| ["--package", package.as_str()]));
     words.extend(&flags);
     let binaries = probe::cargo(&words, &[])?;
     let mut checks = Vec::new();
     for chapter in asked {
         let package = format!("ch{}", chapter.name);
-        let words =
-            [&["test", "--no-run", "--test", "checks", "--package", package.as_str()], &flags[..]].concat();
-        let built = probe::cargo(&words, &[])?;
-        let file = built.into_iter().find(|path| is_test(path));
-        checks.push((chapter.clone(), file.with_context(|| format!("cargo built no checks for {package}"))?));
+        checks.push((chapter.clone(), test(&package, "checks", &flags)?));
     }
-    Ok(Programs { binaries, checks, mutants: mutants(asked, &flags)? })
+    let mut tests = Vec::new();
+    for name in if asked.is_empty() { &[][..] } else { &OF_THE_HOUSE } {
+        tests.push((*name, test("boxroom", name, &flags)?));
+    }
+    Ok(Programs { binaries, checks, tests, mutants: mutants(asked, &flags)? })
+}
+
+/// A package's test. cargo gives it a name with a hash, `deps/checks-0123`; the package's binary comes along as it is.
+fn test(package: &str, name: &str, flags: &[&str]) -> Result<PathBuf> {
+    let words = [&["test", "--no-run", "--test", name, "--package", package], flags].concat();
+    let is_it = |path: &PathBuf| {
+        path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&format!("{name}-")))
+    };
+    let built = probe::cargo(&words, &[])?.into_iter().find(is_it);
+    built.with_context(|| format!("cargo built no test {name} of {package}"))
 }
 
 /// Built from a copy of the sources each, in a folder of their own: tests/mutants.rs has another, and a mistake must not be taken for the
@@ -146,11 +162,6 @@ fn flags(profile: &str) -> Result<Vec<String>> {
         "target.'cfg(target_os=\"linux\")'.rustflags=['-Ctarget-feature=+crt-static']",
     ];
     Ok(words.map(String::from).to_vec())
-}
-
-/// cargo gives a test a name with a hash: `deps/checks-0123`; the package's binary comes along as it is.
-fn is_test(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("checks-"))
 }
 
 fn host_target() -> Result<String> {

@@ -6,9 +6,12 @@
 //! | test ch02_... ... ok           a line of the suite
 //! @end 0 3.10 21.58                it ended with this status; from when to when, in seconds after boot
 //! @beat 2 7.31                     container 2 is alive
+//! @seen NAME LINE                  a line of a snapshot as it would be here
 //! @mark NAME WORDS                 what a demonstration measured
 //! @over                            the plan is done
 //! ```
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -63,6 +66,9 @@ pub struct Heard {
     /// What demonstrations measured: name and words.
     #[serde(skip)]
     pub marks: Vec<(String, String)>,
+    /// Snapshots that differ here, by their names, as they would be.
+    #[serde(skip)]
+    pub seen: BTreeMap<String, String>,
     /// Whether the plan came to its end.
     pub over: bool,
 }
@@ -87,6 +93,12 @@ impl Heard {
                 if let Some(suite) = self.suites.last_mut() {
                     suite.end(rest);
                 }
+            }
+            "@seen" => {
+                let (name, line) = rest.split_once(' ').unwrap_or((rest, ""));
+                let text = self.seen.entry(name.into()).or_default();
+                text.push_str(line);
+                text.push('\n');
             }
             "@mark" => {
                 let (name, words) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -253,6 +265,13 @@ SeaBIOS (version 1.16)\r
         assert_eq!(silent.suites[0].trouble().as_deref(), Some("it announced no checks"));
         let odd = hear("@begin x root\n| running 1 test\n| test a ... ok\n@end 1 1 2\n");
         assert_eq!(odd.suites[0].trouble().as_deref(), Some("it ended with 1"));
+    }
+
+    #[test]
+    fn a_snapshot_comes_back_line_by_line() {
+        let heard =
+            hear("@seen explain-a ---\r\n@seen explain-a \r\n@seen explain-a    clone3(...)  = 7\n@over\n");
+        assert_eq!(heard.seen["explain-a"], "---\n\n   clone3(...)  = 7\n");
     }
 
     #[test]

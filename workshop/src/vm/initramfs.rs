@@ -22,6 +22,9 @@ const SCRIPTS: [(&str, &str); 5] = [
     ("too-old.sh", include_str!("guest/too-old.sh")),
 ];
 
+/// The page whose blocks say something else on each version of groups.
+const PAGE: &str = "ch03-cgroups.md";
+
 /// Writes the archive for one boot to `path`; `plan` has a line for each thing that the guest is to do.
 ///
 /// # Errors
@@ -35,7 +38,16 @@ pub fn write(
 ) -> Result<u64> {
     let file = File::create(path).with_context(|| path.display().to_string())?;
     let mut archive = Archive::new(BufWriter::new(file));
-    for folder in ["bin", "new", "stage", "built", "built/snapshots"] {
+    for folder in [
+        "bin",
+        "new",
+        "stage",
+        "built",
+        "built/snapshots",
+        "built/tests",
+        "built/tests/snapshots",
+        "built/book",
+    ] {
         archive.folder(folder)?;
     }
     archive.file("init", 0o755, INIT.as_bytes())?;
@@ -53,6 +65,14 @@ pub fn write(
     for binary in programs.binaries.iter().chain(programs.mutants.iter().map(|(_, binary)| binary)) {
         archive.copy(&format!("built/{}", name_of(binary)), 0o755, binary)?;
     }
+    for (name, test) in &programs.tests {
+        archive.copy(&format!("built/checks-{name}"), 0o755, test)?;
+    }
+    // Below the folder of the test's source, as insta wants it.
+    for snapshot in snapshots(&probe::workspace().join("tests/snapshots")) {
+        archive.copy(&format!("built/tests/snapshots/{}", name_of(&snapshot)), 0o644, &snapshot)?;
+    }
+    archive.copy(&format!("built/book/{PAGE}"), 0o644, &probe::workspace().join("book/src").join(PAGE))?;
     for (chapter, checks) in &programs.checks {
         archive.copy(&format!("built/checks-{}", chapter.name), 0o755, checks)?;
         let below = format!("built/snapshots/{}", chapter.name);

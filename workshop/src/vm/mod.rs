@@ -14,7 +14,7 @@
 //! - [`launches`]: what a group costs
 //! - [`console`]: what the guest says, as outcomes; [`report`]: those for people and tools
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -117,7 +117,7 @@ pub fn run(
     ink: Ink,
     asked: &Asked,
 ) -> Result<ExitCode> {
-    let mut workshop = Workshop::open(progress, &asked.chapters)?;
+    let mut workshop = Workshop::open(progress, asked)?;
     let mut runs = Vec::new();
     for kernel in &asked.kernels {
         progress.begin(&format!("Linux {}, the kernel of Debian {}", kernel.series, kernel.debian))?;
@@ -136,8 +136,12 @@ pub fn run(
             }
         }
         let run = workshop.check(progress, &bootable, asked.limit)?;
+        let seen = workshop.seen(&run)?;
         if !asked.json {
             run.tell(out, ink)?;
+            if let Some(folder) = seen {
+                writeln!(out, "  as it was seen there: diff -r tests/snapshots {}", folder.display())?;
+            }
         }
         runs.push(run);
     }
@@ -154,9 +158,11 @@ impl Workshop {
     ///
     /// # Errors
     /// As [`run`].
-    pub fn open(progress: &mut Progress<impl Write + Send>, asked: &[String]) -> Result<Self> {
+    pub fn open(progress: &mut Progress<impl Write + Send>, asked: &Asked) -> Result<Self> {
         let all = built::chapters()?;
-        let chapters = built::choose(&all, asked)?;
+        // Nothing else needs the chapters' checks, which take most of the time.
+        let chapters =
+            if asked.what == What::Checks { built::choose(&all, &asked.chapters)? } else { Vec::new() };
         progress.begin("qemu and busybox (fetched the first time)")?;
         let cache = Cache::open()?;
         let (qemu, busybox) = (cache.qemu()?, cache.busybox()?);
@@ -179,6 +185,9 @@ impl Workshop {
             suites.push(("by-hand".to_string(), "root".to_string()));
             for chapter in &self.chapters {
                 suites.extend(["root", "learner"].map(|who| (chapter.name.clone(), who.into())));
+            }
+            for suite in ["explain", "book", "book-nsdelegate"] {
+                suites.push((suite.to_string(), "root".to_string()));
             }
             if !self.programs.mutants.is_empty() {
                 suites.push(("mutants".to_string(), "root".to_string()));
@@ -238,10 +247,26 @@ impl Workshop {
             let _ = progress.at(&format!("{} as {} {last}", suite.name, suite.who));
         })?;
         progress.end(if heard.over { "done" } else { "not done" })?;
-        let console = std::fs::read(&plan.console).unwrap_or_default();
+        let console = fs::read(&plan.console).unwrap_or_default();
         let console = String::from_utf8_lossy(&console).into_owned();
         let seconds = began.elapsed().as_secs_f64();
         Ok(Run { kernel: kernel.kernel, accelerator, heard, end, planned, seconds, console })
+    }
+
+    /// The launches that this kernel makes otherwise than the snapshots have it: to be compared, or taken over.
+    fn seen(&self, run: &Run) -> Result<Option<PathBuf>> {
+        if run.heard.seen.is_empty() {
+            return Ok(None);
+        }
+        let folder = self.cache.file(&format!("seen-{}", run.kernel.series));
+        fs::create_dir_all(&folder)?;
+        for (name, text) in &run.heard.seen {
+            // Where the test's source asked for it is not kept in ours.
+            let kept = text.lines().filter(|line| !line.starts_with("assertion_line:"));
+            let text: String = kept.flat_map(|line| [line, "\n"]).collect();
+            fs::write(folder.join(format!("{name}.snap")), text)?;
+        }
+        Ok(Some(folder))
     }
 
     /// An empty disk of 1 GiB; sparse, so it takes what is written.

@@ -58,41 +58,58 @@ impl Notes {
     }
 }
 
-/// Unpacks a plain tar beneath `root`. The reader isn't read further than the end of the archive needs.
+/// Unpacks a plain tar, that of a layer, beneath `root`.
 ///
 /// # Errors
 /// The archive is damaged, or says something that no layer may; the disk is full. What was begun is the caller's to
 /// remove.
 // ANCHOR: apply
 pub fn apply(tar: impl Read, root: OwnedFd) -> Result<Notes> {
-    let mut reader = Reader::new(tar);
-    let mut tree = Tree::new(root);
-    while let Some(entry) = reader.next_entry()? {
-        one(&mut reader, &mut tree, &entry)
-            .with_context(|| format!("entry {:?}", String::from_utf8_lossy(&entry.path)))?;
-    }
-    tree.finish()
-}
-
-fn one(reader: &mut Reader<impl Read>, tree: &mut Tree, entry: &Entry) -> Result<()> {
-    let name = Name::of(&entry.path)?;
-    match name.meaning()? {
+    each(tar, root, |reader, tree, name, entry| match name.meaning()? {
         Meaning::Opaque(folder) => tree.opaque(&folder),
         Meaning::Whiteout(gone) => tree.whiteout(&gone),
         Meaning::Ignored => {
             tree.notes.add("left out: bookkeeping of another storage", &entry.path);
             Ok(())
         }
-        Meaning::File => match entry.kind {
-            Kind::Directory => tree.directory(&name, entry),
-            Kind::File => tree.file(&name, entry, |buffer| reader.read_content(buffer)),
-            Kind::HardLink => tree.hard_link(&name, &Name::of(&entry.link)?),
-            Kind::Symlink => tree.symlink(&name, entry),
-            Kind::CharDevice(0, 0) => {
-                bail!("a device 0:0: for overlayfs that is a deleted file, and no archive may bring one in")
-            }
-            Kind::CharDevice(..) | Kind::BlockDevice(..) | Kind::Fifo => tree.node(&name, entry),
-        },
+        Meaning::File => make(reader, tree, name, entry),
+    })
+}
+
+/// What an entry says, made.
+///
+/// # Errors
+/// It may not be there, or the disk is full.
+pub fn make(reader: &mut Reader<impl Read>, tree: &mut Tree, name: &Name, entry: &Entry) -> Result<()> {
+    match entry.kind {
+        Kind::Directory => tree.directory(name, entry),
+        Kind::File => tree.file(name, entry, |buffer| reader.read_content(buffer)),
+        Kind::HardLink => tree.hard_link(name, &Name::of(&entry.link)?),
+        Kind::Symlink => tree.symlink(name, entry),
+        Kind::CharDevice(0, 0) => {
+            bail!("a device 0:0: for overlayfs that is a deleted file, and no archive may bring one in")
+        }
+        Kind::CharDevice(..) | Kind::BlockDevice(..) | Kind::Fifo => tree.node(name, entry),
     }
 }
 // ANCHOR_END: apply
+
+/// Goes through a plain tar, and lets `one` do what is to be done for each entry beneath `root`. The reader isn't read
+/// further than the end of the archive needs.
+///
+/// # Errors
+/// The archive is damaged; `one` failed, and on which entry.
+pub fn each<R: Read>(
+    tar: R,
+    root: OwnedFd,
+    mut one: impl FnMut(&mut Reader<R>, &mut Tree, &Name, &Entry) -> Result<()>,
+) -> Result<Notes> {
+    let mut reader = Reader::new(tar);
+    let mut tree = Tree::new(root);
+    while let Some(entry) = reader.next_entry()? {
+        Name::of(&entry.path)
+            .and_then(|name| one(&mut reader, &mut tree, &name, &entry))
+            .with_context(|| format!("entry {:?}", String::from_utf8_lossy(&entry.path)))?;
+    }
+    tree.finish()
+}

@@ -6,11 +6,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
-use ch04_images::apply::Notes;
-use ch04_images::apply::name::Name;
-use ch04_images::apply::tree::Tree;
-use ch04_images::archive::entry::{Entry, Kind};
-use ch04_images::archive::reader::Reader;
+use ch04_images::apply::{self, Notes};
 use ch04_images::pack::{As, pack};
 
 use super::Store;
@@ -51,23 +47,5 @@ impl Store {
 /// # Errors
 /// The archive is damaged, or wants to write outside; the disk is full.
 pub fn unpack(tar: impl Read, root: OwnedFd) -> Result<Notes> {
-    let mut reader = Reader::new(tar);
-    let mut tree = Tree::new(root);
-    while let Some(entry) = reader.next_entry()? {
-        one(&mut reader, &mut tree, &entry)
-            .with_context(|| format!("entry {:?}", String::from_utf8_lossy(&entry.path)))?;
-    }
-    tree.finish()
-}
-
-fn one(reader: &mut Reader<impl Read>, tree: &mut Tree, entry: &Entry) -> Result<()> {
-    let name = Name::of(&entry.path)?;
-    match entry.kind {
-        Kind::Directory => tree.directory(&name, entry),
-        Kind::File => tree.file(&name, entry, |buffer| reader.read_content(buffer)),
-        Kind::HardLink => tree.hard_link(&name, &Name::of(&entry.link)?),
-        Kind::Symlink => tree.symlink(&name, entry),
-        Kind::CharDevice(0, 0) => bail!("a device 0:0: for overlayfs that is a deleted file"),
-        Kind::CharDevice(..) | Kind::BlockDevice(..) | Kind::Fifo => tree.node(&name, entry),
-    }
+    apply::each(tar, root, apply::make)
 }

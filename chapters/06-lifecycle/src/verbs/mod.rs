@@ -9,13 +9,17 @@
 //! - [`align`], [`attach`], [`volume`]
 //! - [`table`]: columns, `--format`, `--filter`
 
-use std::io::Write;
+use std::io::{Stderr, Stdin, Stdout, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use ch00_process::explain::Process;
 use ch00_process::failure::{ENGINE, Failure};
 use ch00_process::kernel::Kernel;
-use clap::Subcommand;
+use ch00_process::keyboard;
+use ch05_volumes::mapped;
+use clap::{Parser, Subcommand};
 
 use crate::terminal::Seat;
 
@@ -115,6 +119,26 @@ impl Io<'_> {
             }
         }
         code
+    }
+}
+
+/// The whole of a program with these verbs, at its three `standard` streams: the command line is read, and `run`. An
+/// ordinary user's program that is started again in the map is asked for something else.
+pub fn main<C: Parser>(
+    program: &str,
+    (input, out, err): &(Stdin, Stdout, Stderr),
+    run: impl FnOnce(C, &mut Io<'_>) -> u8,
+) -> ExitCode {
+    let seat = Seat { input: input.as_fd(), out: out.as_fd(), err: err.as_fd() };
+    let (mut out, mut err) = (out, err);
+    let mut io = Io { out: &mut out, err: &mut err, program, seat };
+    if let Some(done) = mapped::asked() {
+        let told = done.map_err(|error| writeln!(io.err, "{program}: {error:#}"));
+        return u8::from(told.is_err()).into();
+    }
+    match keyboard::command_line() {
+        Ok(cli) => run(cli, &mut io).into(),
+        Err(code) => code.into(),
     }
 }
 
