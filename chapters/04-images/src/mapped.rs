@@ -74,7 +74,7 @@ fn answer(verb: &str, what: &str) -> anyhow::Result<()> {
         "unpack" => {
             let store = Store::open()?;
             let _lease = store.lease()?;
-            store.unpack(&store.image(what)?, &|_, _, _| {}).map(drop)
+            store.unpack(&store.image(what)?).map(drop)
         }
         "base" => {
             let name = what.parse().map_err(|why: String| anyhow::anyhow!(why))?;

@@ -222,7 +222,7 @@ pub fn unpacked(store: &Store, image: &Image, k: &Kernel) -> Result<Vec<PathBuf>
         }
         return Ok(paths);
     }
-    store.unpack(image, &|_, _, _| {}).map(|(paths, _)| paths)
+    store.unpack(image).map(|(paths, _)| paths)
 }
 
 /// What chapter 02 is asked for: the image's words, and the command line's over them.

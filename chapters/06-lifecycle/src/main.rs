@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use ch00_process::keyboard;
+use ch04_images::progress;
 use ch05_volumes::mapped;
 use ch06_lifecycle::terminal::Seat;
 use ch06_lifecycle::verbs::{self, Io, Verb};
@@ -19,6 +20,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    progress::draw_on(std::io::stderr);
     let program = "ch06-lifecycle";
     if let Some(done) = mapped::asked() {
         let told = done.map_err(|error| writeln!(std::io::stderr(), "{program}: {error:#}"));
