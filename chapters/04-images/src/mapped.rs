@@ -53,6 +53,17 @@ pub fn run(words: Vec<OsString>, k: &Kernel) -> Result<Ended> {
         .run(k)
 }
 
+/// Removes what nothing refers to ([`Store::prune`]), in the map.
+///
+/// # Errors
+/// As [`run`]; or that it could not be done, which it has said itself.
+pub fn prune(k: &Kernel) -> anyhow::Result<()> {
+    match ask("prune", "", k)?.code {
+        0 => Ok(()),
+        _ => bail!("images and layers could not be pruned: see above"),
+    }
+}
+
 /// Asks this program, whichever it is, to do one thing in the map; its `main` begins with [`asked`].
 pub(crate) fn ask(verb: &str, what: &str, k: &Kernel) -> Result<Ended> {
     run([WORD, verb, what].map(OsString::from).to_vec(), k)
@@ -80,6 +91,7 @@ fn answer(verb: &str, what: &str) -> anyhow::Result<()> {
             let name = what.parse().map_err(|why: String| anyhow::anyhow!(why))?;
             import::base(&Store::open()?, &name).map(drop)
         }
+        "prune" => Store::open()?.prune().map(drop),
         "remove" => own::remove(Path::new(what), &Kernel::new(Process::Host, None)),
         _ => bail!("{WORD} {verb}: no verb of this program; is it of another version?"),
     }

@@ -237,7 +237,11 @@ fn here(verb: Verb, ends: &mut Ends<'_>) -> Result<()> {
                 pruned.blobs,
                 show::size(pruned.bytes),
                 pruned.layers
-            ))
+            ))?;
+            match pruned.containers {
+                0 => Ok(()),
+                some => ends.say(&format!("removed {some} containers that were never finished\n")),
+            }
         }
         Verb::Unpack { image } => {
             let _lease = store.lease()?;
