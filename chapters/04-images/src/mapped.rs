@@ -58,9 +58,19 @@ pub fn run(words: Vec<OsString>, k: &Kernel) -> Result<Ended> {
 /// # Errors
 /// As [`run`]; or that it could not be done, which it has said itself.
 pub fn prune(k: &Kernel) -> anyhow::Result<()> {
-    match ask("prune", "", k)?.code {
+    must("prune", "", "images and layers could not be pruned", k)
+}
+
+/// As [`ask`], where nothing but success will do.
+pub(crate) fn must(verb: &str, what: &str, failed: &str, k: &Kernel) -> anyhow::Result<()> {
+    match ask(verb, what, k)?.code {
         0 => Ok(()),
-        _ => bail!("images and layers could not be pruned: see above"),
+        // Ctrl-C was for both of us, and nothing is above.
+        code @ 129.. => {
+            let hint = "nothing is left of what was begun; run it again";
+            Err(Failure::said(failed, "the helper was ended by a signal", hint).code(code).into())
+        }
+        _ => bail!("{failed}: see above"),
     }
 }
 
