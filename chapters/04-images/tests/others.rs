@@ -155,7 +155,7 @@ fn podman_pulls(shop: &Shop) -> Result<(), Finding> {
     let (root, run) = (root.to_string_lossy(), run.to_string_lossy());
     let podman = ["podman", "--root", &root, "--runroot", &run, "--storage-driver", "vfs"];
     // It calls the image by its path, and a name has no upper case letters; our folder's own may have some.
-    let link = Link::to(&images(shop))?;
+    let link = Link::to(&images(shop), "podman")?;
     let ours = format!("oci:{}:next:1", link.0.display());
     let pulled = they(&[&podman[..], &["pull", "-q", &ours]].concat())?;
     let seen =
@@ -185,7 +185,7 @@ fn buildah_builds(shop: &Shop) -> Result<(), Finding> {
                 .concat(),
         )
     };
-    let link = Link::to(&images(shop))?;
+    let link = Link::to(&images(shop), "buildah")?;
     let pulled = buildah(&["pull", "-q", &format!("oci:{}:{IMAGE}", link.0.display())])?;
     let file = format!("{context}/Containerfile");
     // A file that is in no layer of ours goes with the layer that made it: its mark is buildah's own.
@@ -227,8 +227,8 @@ fn buildah_builds(shop: &Shop) -> Result<(), Finding> {
 struct Link(std::path::PathBuf);
 
 impl Link {
-    fn to(folder: &str) -> Result<Self, Finding> {
-        let place = std::env::temp_dir().join(format!("boxroom-podman-{}", std::process::id()));
+    fn to(folder: &str, whose: &str) -> Result<Self, Finding> {
+        let place = std::env::temp_dir().join(format!("boxroom-{whose}-{}", std::process::id()));
         std::os::unix::fs::symlink(folder, &place)?;
         Ok(Self(place))
     }
