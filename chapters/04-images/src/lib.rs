@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! What an image is:
-//! - [`reference`], [`digest`]: what images are called, by people and by their content
+//! - [`mod@reference`], [`digest`]: what images are called, by people and by their content
 //! - [`store`]: the OCI image layout on disk
 //! - [`archive`]: tar in and out
 //!
