@@ -45,14 +45,19 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// A tar of one large file, which no compressor makes small.
+/// A tar of one large file, which no compressor makes small, and which belongs to an id that every user namespace has.
 fn large(shop: &Shop, bytes: u64) -> Result<String> {
     let (folder, tar) = (shop.place("large"), shop.place("large.tar"));
     fs::create_dir(&folder)?;
     let mut much = File::open("/dev/urandom")?.take(bytes);
     io::copy(&mut much, &mut File::create(folder.join("much"))?)?;
-    let made =
-        std::process::Command::new("tar").arg("-cf").arg(&tar).arg("-C").arg(&folder).arg(".").status()?;
+    let made = std::process::Command::new("tar")
+        .args(["--owner=0", "--group=0", "-cf"])
+        .arg(&tar)
+        .arg("-C")
+        .arg(&folder)
+        .arg(".")
+        .status()?;
     if !made.success() {
         bail!("tar: {made}");
     }
