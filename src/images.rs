@@ -99,10 +99,9 @@ pub(crate) fn run(verb: Verb, io: &mut Io<'_>) -> Result<u8> {
 /// One of chapter 04's verbs.
 pub(crate) fn perform(verb: verbs::Verb, io: &mut Io<'_>) -> Result<u8> {
     let mut notes = File::from(io.seat.err.try_clone_to_owned()?);
-    let (out_is_terminal, notes_is_terminal) = (io.seat.out.is_terminal(), notes.is_terminal());
     let k = Watch::default().kernel(Box::new(notes.try_clone()?))?;
-    let mut ends =
-        Ends { out: io.out, out_is_terminal, notes: &mut notes, notes_is_terminal, name: "boxroom" };
+    let out_is_terminal = io.seat.out.is_terminal();
+    let mut ends = Ends { out: io.out, out_is_terminal, notes: &mut notes, name: "boxroom" };
     verbs::perform(verb, &mut ends, &k)
 }
 

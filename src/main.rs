@@ -10,6 +10,7 @@
 
 use std::process::ExitCode;
 
+use ch04_images::progress;
 use ch06_lifecycle::verbs::{self, Io};
 use clap::Parser;
 
@@ -32,6 +33,7 @@ pub(crate) enum Cli {
 }
 
 fn main() -> ExitCode {
+    progress::draw_on(std::io::stderr);
     let standard = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     verbs::main("boxroom", &standard, run)
 }

@@ -29,6 +29,8 @@ pub enum Need {
     Mutants,
     /// The same, for tests that build a learner's copy.
     Exercises,
+    /// The same, for tests that make whole Debian systems, and fetch them.
+    Debian,
     /// A python3 where a stage looks for it.
     Python,
 }
@@ -47,6 +49,7 @@ impl Need {
             Self::Cgroup2 => "cgroup2",
             Self::Mutants => "mutants",
             Self::Exercises => "exercises",
+            Self::Debian => "debian",
             Self::Python => "python",
         }
     }
@@ -65,6 +68,10 @@ impl Need {
             Self::Exercises => (
                 is_required("exercises"),
                 "slow: it builds a learner's copy; BOXROOM_REQUIRE=exercises runs it",
+            ),
+            Self::Debian => (
+                is_required("debian"),
+                "slow: it fetches three Debians by mmdebstrap; BOXROOM_REQUIRE=debian runs it",
             ),
             Self::Cgroup => (
                 cgroup().is_some(),

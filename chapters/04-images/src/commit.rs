@@ -11,6 +11,7 @@ use crate::change;
 use crate::container::Container;
 use crate::import::About;
 use crate::pack::{As, pack};
+use crate::progress::Work;
 use crate::reference::Reference;
 use crate::store::Store;
 use crate::view::merged;
@@ -64,9 +65,10 @@ pub fn commit(
 /// What the container has changed, as a layer in the store; and what no tar can hold.
 fn changed(store: &Store, container: &Container) -> Result<(Stored, Vec<Vec<u8>>)> {
     let upper = File::open(store.folder_of(container).join("upper")).context("upper")?;
+    let work = Work::begin("packing", 0)?;
     // ANCHOR: task-commit
     let mut layer = LayerWriter::new(store)?;
-    let left_out = pack(upper.as_fd(), As::Layer, &mut layer)?;
+    let left_out = pack(upper.as_fd(), As::Layer, work.writing(&mut layer))?;
     Ok((layer.keep()?, left_out))
     // ANCHOR_END: task-commit
 }

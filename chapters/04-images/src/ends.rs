@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::show;
+use crate::progress::Work;
+
+/// Written in pieces of this size, bytes.
+const PIECE: usize = 128 << 10;
 
 /// The two ends of a command line, and whether somebody looks at them.
 pub struct Ends<'a> {
@@ -18,8 +19,6 @@ pub struct Ends<'a> {
     pub out_is_terminal: bool,
     /// What is said beside it.
     pub notes: &'a mut (dyn Write + Send),
-    /// Whether that is a terminal.
-    pub notes_is_terminal: bool,
     /// What the program is called.
     pub name: &'static str,
 }
@@ -57,13 +56,15 @@ impl Ends<'_> {
         }
     }
 
-    /// Writes to a file that is whole or not there, or to standard output.
+    /// Writes to a file that is whole or not there, or to standard output. `total` is how much it will be, bytes; zero where
+    /// nobody knows before.
     ///
     /// # Errors
     /// A terminal is no place for an archive; or what `write` says.
     pub fn to(
         &mut self,
         output: &Path,
+        total: u64,
         write: impl FnOnce(&mut dyn Write, &mut Ends<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut beside_it = Ends { out: &mut io::sink(), notes: &mut *self.notes, ..*self };
@@ -73,54 +74,25 @@ impl Ends<'_> {
                     "an archive is nothing for a terminal; name a file (--output FILE), or send it through a pipe"
                 );
             }
-            let mut out = BufWriter::new(&mut *self.out);
+            let work = Work::at_once("writing", total);
+            let mut out = BufWriter::with_capacity(PIECE, work.writing(&mut *self.out));
             write(&mut out, &mut beside_it)?;
             return Ok(out.flush()?);
         }
         let what = || output.display().to_string();
         let beside = output.with_extension(format!("partial-{}", std::process::id()));
+        let work = Work::begin("writing", total)?;
         let written = (|| {
-            let mut out = BufWriter::new(File::create(&beside).with_context(what)?);
+            let file = File::create(&beside).with_context(what)?;
+            let mut out = BufWriter::with_capacity(PIECE, work.writing(&file));
             write(&mut out, &mut beside_it)?;
-            out.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+            out.into_inner().map_err(|error| error.into_error())?;
+            file.sync_all()?;
             std::fs::rename(&beside, output).with_context(what)
         })();
         if written.is_err() {
             let _ = std::fs::remove_file(&beside);
         }
         written
-    }
-}
-
-/// How far long work is; nothing where nobody looks.
-pub struct Bar<'e> {
-    terminal: bool,
-    state: Mutex<(Instant, &'e mut (dyn Write + Send))>,
-}
-
-impl<'e> Bar<'e> {
-    /// On the notes' end.
-    pub fn new(ends: &'e mut Ends<'_>) -> Self {
-        Self { terminal: ends.notes_is_terminal, state: Mutex::new((Instant::now(), &mut *ends.notes)) }
-    }
-
-    /// So far.
-    pub fn at(&self, what: &str, done: u64, total: u64) {
-        let Ok(mut state) = self.state.lock() else { return };
-        if !self.terminal || state.0.elapsed() < Duration::from_millis(80) {
-            return;
-        }
-        state.0 = Instant::now();
-        let parts = (done * 30).checked_div(total).unwrap_or(0).min(30);
-        let bar: String = (0..30).map(|part| if part < parts { '█' } else { '░' }).collect();
-        let (done, total) = (show::size(done), show::size(total));
-        let _ = write!(state.1, "\r\x1b[K{what} {bar} {done} of {total}");
-    }
-
-    /// Done: the line is free again.
-    pub fn end(self) {
-        if let (true, Ok(mut state)) = (self.terminal, self.state.lock()) {
-            let _ = write!(state.1, "\r\x1b[K");
-        }
     }
 }

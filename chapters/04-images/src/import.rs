@@ -15,6 +15,7 @@ use crate::archive::writer::Writer;
 use crate::build::{self, LayerWriter, Stored};
 use crate::change;
 use crate::pack::{As, pack};
+use crate::progress::Work;
 use crate::reference::Reference;
 use crate::store::Store;
 
@@ -107,20 +108,31 @@ fn assembled(
 }
 
 fn layer(store: &Store, source: &Path) -> Result<(Stored, Vec<Vec<u8>>)> {
-    let mut layer = LayerWriter::new(store)?;
-    let mut left_out = Vec::new();
-    if source == Path::new("-") {
-        tar(io::stdin().lock(), &mut layer).context("standard input")?;
-    } else {
-        let what = || source.display().to_string();
-        let file = File::open(source).with_context(what)?;
-        if file.metadata()?.is_dir() {
-            left_out = pack(file.as_fd(), As::Tree, &mut layer).with_context(what)?;
-        } else {
-            tar(BufReader::with_capacity(128 << 10, file), &mut layer).with_context(what)?;
-        }
+    let what =
+        || if source == Path::new("-") { "standard input".into() } else { source.display().to_string() };
+    let file = opened(source).with_context(what)?;
+    let seen = file.metadata()?;
+    if seen.is_dir() {
+        let work = Work::begin("packing", 0)?;
+        let mut layer = LayerWriter::new(store)?;
+        let left_out = pack(file.as_fd(), As::Tree, work.writing(&mut layer)).with_context(what)?;
+        return Ok((layer.keep()?, left_out));
     }
-    Ok((layer.keep()?, left_out))
+    let work = Work::begin("importing", seen.len())?;
+    let mut layer = LayerWriter::new(store)?;
+    tar(BufReader::with_capacity(128 << 10, work.reading(file)), &mut layer).with_context(what)?;
+    Ok((layer.keep()?, Vec::new()))
+}
+
+/// A file or folder of the host, or `-` for standard input.
+///
+/// # Errors
+/// As the kernel says.
+pub(crate) fn opened(source: &Path) -> io::Result<File> {
+    if source == Path::new("-") {
+        return Ok(io::stdin().as_fd().try_clone_to_owned()?.into());
+    }
+    File::open(source)
 }
 
 /// Takes a tar over byte for byte, once every entry of it has been understood.

@@ -6,19 +6,17 @@ use std::io::{self, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
 
 use crate::apply::{Notes, apply};
 use crate::digest::{Digest, Hashing};
+use crate::progress::Work;
 use crate::store::blob::damaged;
 use crate::store::image::{Image, Layer};
 use crate::store::{Store, blame};
-
-/// Hears how long work goes on: what, how much is done, how much there is.
-pub type Progress<'p> = &'p (dyn Fn(&str, u64, u64) + Sync);
 
 /// More at once only wait for the same disk.
 const MOST_THREADS: usize = 4;
@@ -36,7 +34,7 @@ impl Store {
     ///
     /// # Errors
     /// A layer is damaged, hostile or of an unknown kind; the disk is full. Nothing is left of what was begun.
-    pub fn unpack(&self, image: &Image, progress: Progress<'_>) -> Result<(Vec<PathBuf>, Notes)> {
+    pub fn unpack(&self, image: &Image) -> Result<(Vec<PathBuf>, Notes)> {
         let paths = image.layers.iter().map(|layer| self.layer_path(&layer.diff_id)).collect();
         let mut seen = HashSet::new();
         let mut missing: Vec<&Layer> = image
@@ -48,21 +46,18 @@ impl Store {
             return Ok((paths, Notes::default()));
         }
         missing.sort_by_key(|layer| std::cmp::Reverse(layer.size)); // the longest first: nobody waits for it alone
-        let notes = self.all(&missing, progress)?;
+        let notes = self.all(&missing)?;
         Ok((paths, notes))
     }
 
     /// Several at a time, none of them named before all are on the disk.
-    fn all(&self, missing: &[&Layer], progress: Progress<'_>) -> Result<Notes> {
-        let total = missing.iter().map(|layer| layer.size).sum();
-        let done = AtomicU64::new(0);
-        let advance =
-            |bytes: u64| progress("unpacking", done.fetch_add(bytes, Ordering::Relaxed) + bytes, total);
+    fn all(&self, missing: &[&Layer]) -> Result<Notes> {
+        let work = Work::begin("unpacking", missing.iter().map(|layer| layer.size).sum())?;
         let next = AtomicUsize::new(0);
         let results = Mutex::new(Vec::new());
-        let work = || {
+        let one = || {
             while let Some(layer) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let result = self.beside_unpacked(layer, &advance);
+                let result = self.beside_unpacked(layer, &work);
                 let failed = result.is_err();
                 results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((*layer, result));
                 if failed {
@@ -74,9 +69,9 @@ impl Store {
             thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS).min(missing.len());
         thread::scope(|scope| {
             for _ in 1..threads {
-                scope.spawn(work);
+                scope.spawn(one);
             }
-            work();
+            one();
         });
         let results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut whole = Ok(Notes::default());
@@ -114,11 +109,11 @@ impl Store {
         Ok(folder.sync_all()?)
     }
 
-    fn beside_unpacked(&self, layer: &Layer, advance: &dyn Fn(u64)) -> Result<(Beside, Notes)> {
+    fn beside_unpacked(&self, layer: &Layer, work: &Work) -> Result<(Beside, Notes)> {
         let folder = Beside::new(self, layer)?;
         let root: OwnedFd = File::open(&folder.0)?.into();
         let blob = self.blob(&layer.digest, layer.size)?;
-        let notes = verified(layer, Counted { inner: blob, advance }, root)?;
+        let notes = verified(layer, work.reading(blob), root)?;
         Ok((folder, notes))
     }
 }
@@ -184,19 +179,5 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
-    }
-}
-
-/// Tells how much has passed.
-struct Counted<'a, R> {
-    inner: R,
-    advance: &'a dyn Fn(u64),
-}
-
-impl<R: Read> Read for Counted<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        (self.advance)(length as u64);
-        Ok(length)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! What an image is:
-//! - [`reference`], [`digest`]: what images are called, by people and by their content
+//! - [`mod@reference`], [`digest`]: what images are called, by people and by their content
 //! - [`store`]: the OCI image layout on disk
 //! - [`archive`]: tar in and out
 //!
@@ -18,7 +18,7 @@
 //! - [`view`], [`watch`], [`changes`], [`commit`], [`copy`], [`inside`]: what a container changed, and an image made of it
 //! - [`pack`], [`build`], [`change`]: a tree as a layer, a layer as an image, how it is run
 //! - [`hostile`]: the readers as the fuzzer meets them
-//! - [`show`]: lists and pictures; [`verbs`], [`ends`]: all of it on a command line
+//! - [`show`]: lists and pictures; [`verbs`], [`ends`]: all of it on a command line; [`progress`]: how far long work is
 
 pub mod apply;
 pub mod archive;
@@ -40,6 +40,7 @@ pub mod overlay;
 pub mod own;
 pub mod pack;
 pub mod passwd;
+pub mod progress;
 pub mod reference;
 pub mod run;
 pub mod save;

@@ -19,6 +19,8 @@ use crate::archive::entry::Kind;
 use crate::archive::reader::Reader;
 use crate::build;
 use crate::digest::Digest;
+use crate::import::opened;
+use crate::progress::Work;
 use crate::reference::Reference;
 use crate::store::Store;
 use crate::store::index::name_of;
@@ -53,16 +55,15 @@ struct Saved {
 /// It is neither kind of archive, a part is missing or damaged, or the disk is full. Nothing has got a name then.
 pub fn load(store: &Store, source: &Path, rename: Option<&Reference>) -> Result<Vec<String>> {
     let _lease = store.lease()?;
-    let what = || source.display().to_string();
-    let parts = if source == Path::new("-") {
-        archive(store, io::stdin().lock()).context("standard input")?
+    let what =
+        || if source == Path::new("-") { "standard input".into() } else { source.display().to_string() };
+    let file = opened(source).with_context(what)?;
+    let seen = file.metadata()?;
+    let parts = if seen.is_dir() {
+        folder(store, source).with_context(what)?
     } else {
-        let file = File::open(source).with_context(what)?;
-        if file.metadata()?.is_dir() {
-            folder(store, source).with_context(what)?
-        } else {
-            archive(store, BufReader::with_capacity(128 << 10, file)).with_context(what)?
-        }
+        let work = Work::begin("loading", seen.len())?;
+        archive(store, BufReader::with_capacity(128 << 10, work.reading(file))).with_context(what)?
     };
     let found = if parts.contains_key(&b"index.json"[..]) {
         layout(store, &parts)?
@@ -150,9 +151,11 @@ fn arrived(store: &Store, reader: &mut Reader<impl Read>, name: &Name) -> Result
 /// A layout as a folder: the blobs that its index leads to are copied, and verified on the way.
 fn folder(store: &Store, source: &Path) -> Result<Parts> {
     let mut parts = Parts::new();
+    let work = Work::begin("loading", 0)?;
     let mut take = |name: &str, path: &Path, expected: Option<Digest>| -> Result<()> {
         let mut ingest = store.ingest()?;
-        io::copy(&mut File::open(path).with_context(|| path.display().to_string())?, &mut ingest)?;
+        let file = File::open(path).with_context(|| path.display().to_string())?;
+        io::copy(&mut work.reading(file), &mut ingest)?;
         let (digest, size) = ingest.keep(expected.as_ref())?;
         parts.insert(name.as_bytes().to_vec(), Part::Blob(digest, size));
         Ok(())

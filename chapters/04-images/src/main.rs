@@ -8,9 +8,9 @@ use ch00_process::failure::{ENGINE, Failure};
 use ch00_process::keyboard::{self, Watch};
 use ch01_chroot::as_root::Run;
 use ch04_images::ends::Ends;
-use ch04_images::mapped;
 use ch04_images::run::{self, Options};
 use ch04_images::verbs::{Verb, perform};
+use ch04_images::{mapped, progress};
 use clap::Parser;
 
 /// Chapter 04: the mould. One image, many containers; and a container becomes an image again
@@ -24,6 +24,7 @@ enum Cli {
 }
 
 fn main() -> ExitCode {
+    progress::draw_on(io::stderr);
     if let Some(done) = mapped::asked() {
         return told(done.map(|()| 0));
     }
@@ -54,7 +55,6 @@ fn other(verb: Verb) -> Result<u8> {
         out: &mut io::stdout(),
         out_is_terminal: io::stdout().is_terminal(),
         notes: &mut io::stderr(),
-        notes_is_terminal: io::stderr().is_terminal(),
         name: "ch04-images",
     };
     perform(verb, &mut ends, &k)

@@ -53,6 +53,27 @@ pub fn run(words: Vec<OsString>, k: &Kernel) -> Result<Ended> {
         .run(k)
 }
 
+/// Removes what nothing refers to ([`Store::prune`]), in the map.
+///
+/// # Errors
+/// As [`run`]; or that it could not be done, which it has said itself.
+pub fn prune(k: &Kernel) -> anyhow::Result<()> {
+    must("prune", "", "images and layers could not be pruned", k)
+}
+
+/// As [`ask`], where nothing but success will do.
+pub(crate) fn must(verb: &str, what: &str, failed: &str, k: &Kernel) -> anyhow::Result<()> {
+    match ask(verb, what, k)?.code {
+        0 => Ok(()),
+        // Ctrl-C was for both of us, and nothing is above.
+        code @ 129.. => {
+            let hint = "nothing is left of what was begun; run it again";
+            Err(Failure::said(failed, "the helper was ended by a signal", hint).code(code).into())
+        }
+        _ => bail!("{failed}: see above"),
+    }
+}
+
 /// Asks this program, whichever it is, to do one thing in the map; its `main` begins with [`asked`].
 pub(crate) fn ask(verb: &str, what: &str, k: &Kernel) -> Result<Ended> {
     run([WORD, verb, what].map(OsString::from).to_vec(), k)
@@ -74,12 +95,13 @@ fn answer(verb: &str, what: &str) -> anyhow::Result<()> {
         "unpack" => {
             let store = Store::open()?;
             let _lease = store.lease()?;
-            store.unpack(&store.image(what)?, &|_, _, _| {}).map(drop)
+            store.unpack(&store.image(what)?).map(drop)
         }
         "base" => {
             let name = what.parse().map_err(|why: String| anyhow::anyhow!(why))?;
             import::base(&Store::open()?, &name).map(drop)
         }
+        "prune" => Store::open()?.prune().map(drop),
         "remove" => own::remove(Path::new(what), &Kernel::new(Process::Host, None)),
         _ => bail!("{WORD} {verb}: no verb of this program; is it of another version?"),
     }

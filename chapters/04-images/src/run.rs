@@ -192,10 +192,7 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
 pub fn found(store: &Store, name: &str, k: &Kernel) -> Result<Image> {
     if name == BASE && store.find(name).is_err() {
         if mapped::is_needed() {
-            let ended = mapped::ask("base", name, k)?;
-            if ended.code != 0 {
-                bail!("the base could not be made an image: see above");
-            }
+            mapped::must("base", name, "the base could not be made an image", k)?;
         } else {
             import::base(store, &name.parse().map_err(|why: String| anyhow::anyhow!(why))?)?;
         }
@@ -216,13 +213,10 @@ pub fn unpacked(store: &Store, image: &Image, k: &Kernel) -> Result<Vec<PathBuf>
         return Ok(paths);
     }
     if mapped::is_needed() {
-        let ended = mapped::ask("unpack", &image.digest()?.to_string(), k)?;
-        if ended.code != 0 {
-            bail!("the image could not be unpacked: see above");
-        }
+        mapped::must("unpack", &image.digest()?.to_string(), "the image could not be unpacked", k)?;
         return Ok(paths);
     }
-    store.unpack(image, &|_, _, _| {}).map(|(paths, _)| paths)
+    store.unpack(image).map(|(paths, _)| paths)
 }
 
 /// What chapter 02 is asked for: the image's words, and the command line's over them.

@@ -39,6 +39,19 @@ pub fn save(store: &Store, names: &[String], form: Form, out: impl Write) -> Res
     Ok(())
 }
 
+/// How many bytes it will be, about; zero where that isn't known before.
+///
+/// # Errors
+/// One of the images isn't there or is damaged.
+pub fn total(store: &Store, names: &[String], form: Form) -> Result<u64> {
+    let mut blobs = BTreeMap::new();
+    for name in names {
+        blobs.extend(store.image(name)?.layers.iter().map(|layer| (layer.digest, layer.size)));
+    }
+    // docker's form has the layers unpacked.
+    Ok(if form == Form::Oci { blobs.values().sum() } else { 0 })
+}
+
 fn oci(store: &Store, names: &[String], writer: &mut Writer<impl Write>) -> Result<()> {
     let mut index = Vec::new();
     let mut blobs: BTreeMap<Digest, u64> = BTreeMap::new();

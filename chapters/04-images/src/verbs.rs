@@ -7,7 +7,7 @@ use ch00_process::kernel::Kernel;
 use clap::{Args, Subcommand};
 
 use crate::container::Container;
-use crate::ends::{Bar, Ends};
+use crate::ends::Ends;
 use crate::import::{self, About};
 use crate::reference::Reference;
 use crate::save::{self, Form};
@@ -216,7 +216,8 @@ fn here(verb: Verb, ends: &mut Ends<'_>) -> Result<()> {
             Ok(())
         }
         Verb::Save(Save { output, format, images }) => {
-            ends.to(&output, |out, _| save::save(&store, &images, format, out))
+            let total = save::total(&store, &images, format)?;
+            ends.to(&output, total, |out, _| save::save(&store, &images, format, out))
         }
         Verb::Ls { quiet } => ends.say(&show::list(&store, quiet)?),
         Verb::Inspect { format, image } => {
@@ -245,14 +246,16 @@ fn here(verb: Verb, ends: &mut Ends<'_>) -> Result<()> {
                 pruned.blobs,
                 show::size(pruned.bytes),
                 pruned.layers
-            ))
+            ))?;
+            match pruned.containers {
+                0 => Ok(()),
+                some => ends.say(&format!("removed {some} containers that were never finished\n")),
+            }
         }
         Verb::Unpack { image } => {
             let _lease = store.lease()?;
             let image = store.image(&image)?;
-            let bar = Bar::new(ends);
-            let (_, notes) = store.unpack(&image, &|what, done, total| bar.at(what, done, total))?;
-            bar.end();
+            let (_, notes) = store.unpack(&image)?;
             for line in notes.lines() {
                 ends.note(&line);
             }
@@ -286,7 +289,7 @@ fn changed(verb: Changes, ends: &mut Ends<'_>, store: &Store) -> Result<()> {
         }
         Changes::Export { output, container } => {
             let container = store.container(&container)?;
-            ends.to(&output, |out, ends| {
+            ends.to(&output, 0, |out, ends| {
                 commit::export(store, &container, out).map(|left_out| ends.sockets(&left_out))
             })
         }

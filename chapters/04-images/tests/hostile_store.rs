@@ -67,8 +67,7 @@ impl Fixture {
     }
 
     fn refused(&self, because: &str) {
-        let outcome =
-            self.store.image("x").and_then(|image| self.store.unpack(&image, &|_, _, _| {}).map(drop));
+        let outcome = self.store.image("x").and_then(|image| self.store.unpack(&image).map(drop));
         let error = format!("{:#}", outcome.unwrap_err());
         assert!(error.contains(because), "{error}");
         let left = |folder: std::path::PathBuf| fs::read_dir(folder).unwrap().count();
@@ -96,7 +95,7 @@ fn ch04_a_flipped_bit_is_refused_and_an_honest_layer_is_not() {
     fixture.refused("is not what its name says");
     fs::write(&path, honest).unwrap();
     let image = fixture.store.image("x").unwrap();
-    let (paths, _) = fixture.store.unpack(&image, &|_, _, _| {}).unwrap();
+    let (paths, _) = fixture.store.unpack(&image).unwrap();
     assert_eq!(fs::read(paths[0].join("a")).unwrap(), b"text");
 }
 
@@ -184,7 +183,7 @@ fn ch04_prune_removes_what_nobody_names_and_nothing_else() {
     fixture.image(&[shared, fixture.layer("two")]);
     for name in ["x", "y"] {
         let image = fixture.store.image(name).unwrap();
-        drop(fixture.store.unpack(&image, &|_, _, _| {}).unwrap());
+        drop(fixture.store.unpack(&image).unwrap());
     }
     let left = |folder: std::path::PathBuf| fs::read_dir(folder).unwrap().count();
     assert_eq!(left(fixture.store.layers()), 3);
@@ -192,7 +191,7 @@ fn ch04_prune_removes_what_nobody_names_and_nothing_else() {
     let pruned = fixture.store.prune().unwrap();
     assert_eq!((pruned.blobs, pruned.layers), (3, 1), "{pruned:?}");
     let image = fixture.store.image("y").unwrap();
-    assert_eq!(fixture.store.unpack(&image, &|_, _, _| {}).unwrap().0.len(), 2);
+    assert_eq!(fixture.store.unpack(&image).unwrap().0.len(), 2);
     assert_eq!(left(fixture.store.images().join("blobs/sha256")), 4);
 }
 

@@ -1,4 +1,4 @@
-//! The real programs: skopeo, umoci and Podman read this store as it is, and this store reads theirs.
+//! The real programs: skopeo, umoci and Podman read this store as it is, and this store reads theirs and what buildah builds.
 
 #[path = "checks/shop.rs"]
 #[allow(dead_code)] // the checks use the rest
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         with("ch04_umoci_unpacks_the_same_files", &["umoci"], &[Need::Root], umoci_unpacks),
         with("ch04_what_umoci_packed_is_loaded", &["umoci"], &[Need::Root], umoci_packs),
         with("ch04_podman_pulls_from_the_store", &["podman"], &[Need::Root], podman_pulls),
+        with("ch04_what_buildah_built_is_loaded", &["buildah"], &[Need::Root], buildah_builds),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -154,7 +155,7 @@ fn podman_pulls(shop: &Shop) -> Result<(), Finding> {
     let (root, run) = (root.to_string_lossy(), run.to_string_lossy());
     let podman = ["podman", "--root", &root, "--runroot", &run, "--storage-driver", "vfs"];
     // It calls the image by its path, and a name has no upper case letters; our folder's own may have some.
-    let link = Link::to(&images(shop))?;
+    let link = Link::to(&images(shop), "podman")?;
     let ours = format!("oci:{}:next:1", link.0.display());
     let pulled = they(&[&podman[..], &["pull", "-q", &ours]].concat())?;
     let seen =
@@ -172,12 +173,62 @@ fn podman_pulls(shop: &Shop) -> Result<(), Finding> {
     Ok(())
 }
 
+/// Two layers on ours: one deletes, the other adds and deletes what a layer below the last has. buildah runs the commands,
+/// in a chroot of its own making, so that nothing here ever has a path of that tree in its hands.
+fn buildah_builds(shop: &Shop) -> Result<(), Finding> {
+    let (root, run, context) = (shop.place("buildah"), shop.place("buildah-run"), shop.place("context"));
+    fs::create_dir(&context)?;
+    let (root, run, context) = (root.to_string_lossy(), run.to_string_lossy(), context.to_string_lossy());
+    let buildah = |words: &[&str]| {
+        they(
+            &[&["buildah", "--root", &root, "--runroot", &run, "--storage-driver", "vfs"][..], words]
+                .concat(),
+        )
+    };
+    let link = Link::to(&images(shop), "buildah")?;
+    let pulled = buildah(&["pull", "-q", &format!("oci:{}:{IMAGE}", link.0.display())])?;
+    let file = format!("{context}/Containerfile");
+    // A file that is in no layer of ours goes with the layer that made it: its mark is buildah's own.
+    let text = format!(
+        "FROM {}\nRUN rm -r /goods/two /goods/inner && mkdir /goods/inner && echo gone > /goods/soon\n\
+         COPY new /goods/new\nRUN rm /goods/soon\nENV FROM=buildah\nUSER 7:8\nCMD [\"sh\", \"-c\", \"echo /goods/* /goods/inner/* $FROM; id -u\"]\n",
+        pulled.trim()
+    );
+    fs::write(&file, text)?;
+    fs::write(format!("{context}/new"), "x")?;
+    buildah(&[
+        "build",
+        "-q",
+        "--layers",
+        "--isolation",
+        "chroot",
+        "--tag",
+        "built",
+        "--file",
+        &file,
+        &context,
+    ])?;
+    for form in ["oci-archive", "docker-archive"] {
+        let archive = shop.place(&format!("built-{form}")).to_string_lossy().into_owned();
+        buildah(&["push", "-q", "built", &format!("{form}:{archive}:built:1")])?;
+        let own = format!("of-{form}");
+        shop.must_in(&own, &["load", &archive])?;
+        let layers = shop.must_in(&own, &["inspect", "--format", "{{json .Layers}}", "built:1"])?;
+        if layers.matches("DiffId").count() < 4 {
+            return Err(anyhow!("buildah made these layers of four: {layers}").into());
+        }
+        let wanted = format!("{} /goods/inner/* buildah\n7\n", LEFT.trim());
+        equal(&shop.must_in(&own, &["run", "built:1"])?, &wanted)?;
+    }
+    Ok(())
+}
+
 /// A short name for a folder, gone with it.
 struct Link(std::path::PathBuf);
 
 impl Link {
-    fn to(folder: &str) -> Result<Self, Finding> {
-        let place = std::env::temp_dir().join(format!("boxroom-podman-{}", std::process::id()));
+    fn to(folder: &str, whose: &str) -> Result<Self, Finding> {
+        let place = std::env::temp_dir().join(format!("boxroom-{whose}-{}", std::process::id()));
         std::os::unix::fs::symlink(folder, &place)?;
         Ok(Self(place))
     }

@@ -11,6 +11,7 @@ use ch00_process::keyboard::{self, Watch};
 use ch00_process::wait::Ended;
 use ch01_chroot::as_root::Run;
 use ch04_images::mapped::run as in_the_map;
+use ch04_images::progress;
 use ch05_volumes::mapped::{asked, is_needed};
 use ch05_volumes::run::{self, Options};
 use ch05_volumes::verb;
@@ -37,6 +38,7 @@ struct Plugged {
 }
 
 fn main() -> ExitCode {
+    progress::draw_on(io::stderr);
     if let Some(done) = asked() {
         return told(done.map(|()| 0));
     }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use ch04_images::progress;
 use ch06_lifecycle::verbs::{self, Verb};
 use clap::Parser;
 
@@ -14,6 +15,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    progress::draw_on(std::io::stderr);
     let standard = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     verbs::main("ch06-lifecycle", &standard, |cli: Cli, io| verbs::run(cli.verb, io))
 }

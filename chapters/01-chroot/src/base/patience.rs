@@ -1,7 +1,7 @@
 //! Ctrl-C while a base is being made: the signal waits until what was begun is removed, then it does what it
 //! always does.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -34,6 +34,16 @@ impl Patience {
     pub fn asked_to_stop(&self) -> bool {
         let mut door = [PollFd::new(self.door.as_fd(), PollFlags::POLLIN)];
         poll(&mut door, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Waits until there is something to read, or nobody who would write any more. Whether it came before a signal did.
+    #[must_use]
+    pub fn waits_for(&self, from: BorrowedFd<'_>) -> bool {
+        let wanted = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut doors = [wanted(self.door.as_fd()), wanted(from)];
+        // What can't be waited for is read: that says why.
+        let _ = poll(&mut doors, PollTimeout::NONE);
+        !doors[0].any().unwrap_or(false)
     }
 }
 

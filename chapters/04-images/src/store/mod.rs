@@ -8,7 +8,7 @@
 //! - [`blob`]: content in and out, verified both ways
 //! - [`index`]: the names of images
 //! - [`image`]: from a name to manifest, config and layers
-//! - [`prune`]: what nobody needs any more
+//! - [`prune`]: what nobody needs any more; `unfinished`: containers that never became one
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -26,6 +26,7 @@ pub mod blob;
 pub mod image;
 pub mod index;
 pub mod prune;
+mod unfinished;
 
 /// The store of one data root.
 #[derive(Debug, Clone)]

@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use nix::fcntl::FlockArg;
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 
-use super::Store;
 use super::image::digest_of;
 use super::index::name_of;
+use super::{Lease, Store};
 use crate::digest::Digest;
 use crate::passwd::KNOWN;
 
@@ -24,6 +24,8 @@ pub struct Pruned {
     pub blobs: usize,
     /// Unpacked layers.
     pub layers: usize,
+    /// Folders of containers that never became one.
+    pub containers: usize,
     /// Bytes of blobs.
     pub bytes: u64,
 }
@@ -35,7 +37,7 @@ impl Store {
     /// A folder can't be read, or a file not removed. A manifest that can't be read keeps everything that it may name:
     /// then nothing is removed.
     pub fn prune(&self) -> Result<Pruned> {
-        let _lock = self.lock("store.lock", FlockArg::LockExclusive)?;
+        let alone = Lease(self.lock("store.lock", FlockArg::LockExclusive)?);
         let images = self.change(|manifests| {
             let before = manifests.len();
             manifests.retain(|descriptor| name_of(descriptor).is_some());
@@ -43,12 +45,15 @@ impl Store {
         })?;
         let mut pruned = Pruned { images, ..Pruned::default() };
         let mut blobs = HashSet::new();
-        let mut layers = self.layers_of_containers()?;
+        let mut layers = HashSet::new();
         for descriptor in self.index()?.manifests() {
             self.mark(descriptor, &mut blobs, &mut layers, 0).context(
                 "nothing was removed: what an image needs must be known first (rm it, then prune)",
             )?;
         }
+        // Before the containers are asked for theirs: the layers that these were to stand on go with them.
+        pruned.containers = self.remove_unfinished(&alone)?;
+        layers.extend(self.layers_of_containers()?);
         for container in self.list()? {
             // One whose image was damaged keeps what is left of it.
             if let Ok(manifest) = self.manifest_of(&container) {

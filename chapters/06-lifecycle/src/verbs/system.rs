@@ -126,14 +126,16 @@ fn prune(asked: &Prune, io: &mut Io<'_>) -> Result<()> {
         }
     }
     if mapped::is_needed() {
-        writeln!(
-            io.err,
-            "{}: an ordinary user's layers stay; image prune removes them in the map",
-            io.program
-        )?;
+        let blobs = all.store.images();
+        let before = disk_of(&blobs);
+        mapped::prune(&unwatched())?;
+        bytes += before.saturating_sub(disk_of(&blobs));
     } else {
         let pruned = all.store.prune()?;
         bytes += pruned.bytes;
+        if pruned.containers > 0 {
+            writeln!(io.out, "Deleted containers that were never finished: {}\n", pruned.containers)?;
+        }
         if pruned.images + pruned.layers > 0 {
             writeln!(io.out, "Deleted Images: {}, layers: {}\n", pruned.images, pruned.layers)?;
         }
