@@ -188,7 +188,7 @@ impl Monitor {
         let hold = container.hold().map_err(failure)?;
         // Shared from here: chapter 04's launch takes a share of it as well.
         hold.relock(FlockArg::LockShared).map_err(|errno| said("flock", errno))?;
-        let log = Writer::open(&container.folder, container.config.log);
+        let log = Writer::open(&container);
         let no_socket =
             |error: std::io::Error| failure(anyhow::Error::from(error).context("the monitor's socket"));
         let mut attached = AttachServer::new(Inside::default()).map_err(no_socket)?;
@@ -247,7 +247,13 @@ impl Monitor {
         say(&mut first.tells, &Word::Runs);
         give_back(); // the command line's words, the launch's code: nothing of it is needed for a long time
         let k = &Kernel::new(Process::Host, None);
-        until_the_end(k, running.pidfd(), outputs, &self.signals, &mut Ears { log: &mut self.log, attached });
+        until_the_end(
+            k,
+            running.pidfd(),
+            outputs,
+            &self.signals,
+            &mut Ears { container: &self.container, log: &mut self.log, attached },
+        );
         running.end(k, |_| {}).map(|ended| ended.code)
     }
     // ANCHOR_END: once

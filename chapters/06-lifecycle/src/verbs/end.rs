@@ -15,6 +15,7 @@ use super::{Io, unwatched};
 use crate::attach::{self, Manner, Over};
 use crate::containers::{Container, Containers};
 use crate::freeze;
+use crate::full_disk;
 use crate::keys::Keys;
 use crate::life::Life;
 use crate::mend::mend;
@@ -264,7 +265,14 @@ pub(crate) fn remove(container: &Container, force: bool) -> Result<()> {
     let k = unwatched();
     let step = if force { Move::Discard } else { Move::Remove };
     mend(container, &k)?.status.after(step, container.name())?;
-    let record = Record::until_reboot(Life::RECORD, &container.folder.display().to_string())?;
+    let record = || Record::until_reboot(Life::RECORD, &container.folder.display().to_string());
+    let record = match record() {
+        Err(error) if full_disk::is(&error) => {
+            full_disk::give_up_log(&container.folder, container.config.log.files);
+            record()?
+        }
+        other => other?,
+    };
     // Whoever has its files mounted has ended; who reads them from below is waited for.
     let hold = container.hold();
     if let Err(error) = hold {
