@@ -13,6 +13,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use ch00_process::keyboard;
+use ch00_process::output::Output;
 use ch05_volumes::mapped;
 use ch06_lifecycle::terminal::Seat;
 use ch06_lifecycle::verbs::{self, Io};
@@ -54,25 +55,13 @@ fn main() -> ExitCode {
     };
     let (input, out, err) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let seat = Seat { input: input.as_fd(), out: out.as_fd(), err: err.as_fd() };
-    let mut io = Io { out: &mut &out, err: &mut &err, program, seat };
+    let mut output = Output::new(&out);
+    let mut io = Io { out: &mut output, err: &mut &err, program, seat };
     let done = match cli.verb {
-        Verb::Life(verb) => return verbs::run(verb, &mut io).into(),
-        Verb::Images(verb) => images::run(verb, &mut io),
-        Verb::Lessons(verb) => lessons::run(verb, &mut io),
-        Verb::Papers(verb) => papers::run(&verb, &mut io),
+        Verb::Life(verb) => verbs::run(verb, &mut io),
+        Verb::Images(verb) => images::run(verb, &mut io).map_err(verbs::one),
+        Verb::Lessons(verb) => lessons::run(verb, &mut io).map_err(verbs::one),
+        Verb::Papers(verb) => papers::run(&verb, &mut io).map_err(verbs::one),
     };
-    match done {
-        Ok(code) => code.into(),
-        // A reader who has seen enough: `images | head`.
-        Err(error) if is_closed(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            io.fail(&error);
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn is_closed(error: &anyhow::Error) -> bool {
-    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-    kind == Some(std::io::ErrorKind::BrokenPipe)
+    output.end(program, done, &mut &err).into()
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use ch00_process::failure::Failure;
 use ch00_process::keyboard::{self, Watch};
+use ch00_process::output::Output;
 use ch00_process::wait::Ended;
 use ch01_chroot::as_root;
 use ch02_namespaces::order;
@@ -54,16 +55,15 @@ fn main() -> ExitCode {
         Verb::Run { root, watch, options } => {
             keyboard::tell_end("ch02-namespaces", start(root, watch, *options), &mut std::io::stderr()).into()
         }
-        Verb::Order { root, rootfs, letters } => match sort(root, rootfs.as_deref(), letters.as_deref()) {
-            Ok((text, holds)) => {
-                let _ = write!(std::io::stdout(), "{text}"); // a closed output is no reason to panic
-                if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-            }
-            Err(failure) => {
-                let _ = writeln!(std::io::stderr(), "ch02-namespaces: order: {failure}");
-                failure.code.into()
-            }
-        },
+        Verb::Order { root, rootfs, letters } => {
+            let mut out = Output::new(std::io::stdout());
+            let done = sort(root, rootfs.as_deref(), letters.as_deref()).map_err(anyhow::Error::from);
+            let done = done.and_then(|(text, holds)| {
+                write!(out, "{text}")?;
+                Ok(u8::from(!holds))
+            });
+            out.end("ch02-namespaces: order", done, &mut std::io::stderr()).into()
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! `ch03-cgroups`: a process in rooms of its own, and how much it may use.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use ch00_process::failure::{ENGINE, Failure};
+use ch00_process::failure::Failure;
 use ch00_process::keyboard::{self, Watch};
+use ch00_process::output::Output;
 use ch00_process::wait::Ended;
 use ch01_chroot::as_root;
 use ch03_cgroups::run::{self, Options};
@@ -56,7 +57,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    let out = &mut std::io::stdout().lock();
+    let mut output = Output::new(io::stdout());
+    let out = &mut output;
     let done = match cli.verb {
         Verb::Run { root, watch, options } => {
             return keyboard::tell_end("ch03-cgroups", start(root, watch, *options), &mut std::io::stderr())
@@ -71,21 +73,7 @@ fn main() -> ExitCode {
             std::env::current_exe().map_err(Into::into).and_then(|program| neighbours::run(out, &program))
         }
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        // A reader who has seen enough: `stats | head`.
-        Err(error)
-            if error
-                .downcast_ref::<io::Error>()
-                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) =>
-        {
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "ch03-cgroups: {error:#}");
-            ENGINE.into()
-        }
-    }
+    output.end("ch03-cgroups", done.map(|()| 0), &mut io::stderr()).into()
 }
 
 fn start(root: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {

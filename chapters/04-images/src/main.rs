@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use ch00_process::failure::{ENGINE, Failure};
 use ch00_process::keyboard::{self, Watch};
+use ch00_process::output::Output;
 use ch01_chroot::as_root;
 use ch04_images::ends::Ends;
 use ch04_images::mapped;
@@ -38,28 +38,19 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    let mut out = Output::new(io::stdout());
     if let Some(done) = mapped::asked() {
-        return told(done.map(|()| 0));
+        return out.end("ch04-images", done.map(|()| 0), &mut io::stderr()).into();
     }
     let cli: Cli = match keyboard::command_line() {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    told(match cli.verb {
+    let done = match cli.verb {
         Verb::Run { root, watch, options } => start(root, watch, *options),
-        Verb::Other(verb) => other(*verb),
-    })
-}
-
-fn told(done: Result<u8>) -> ExitCode {
-    match done {
-        Ok(code) => code.into(),
-        Err(error) => {
-            let code = error.downcast_ref::<Failure>().map_or(ENGINE, |failure| failure.code);
-            let _ = writeln!(io::stderr(), "ch04-images: {error:#}");
-            code.into()
-        }
-    }
+        Verb::Other(verb) => other(*verb, &mut out),
+    };
+    out.end("ch04-images", done, &mut io::stderr()).into()
 }
 
 fn start(root: bool, watch: Watch, options: Options) -> Result<u8> {
@@ -71,10 +62,10 @@ fn start(root: bool, watch: Watch, options: Options) -> Result<u8> {
     Ok(keyboard::tell_end("ch04-images", Ok(ended), &mut io::stderr()))
 }
 
-fn other(verb: verbs::Verb) -> Result<u8> {
+fn other(verb: verbs::Verb, out: &mut dyn Write) -> Result<u8> {
     let k = Watch::default().kernel(Box::new(io::stderr()))?;
     let mut ends = Ends {
-        out: &mut io::stdout(),
+        out,
         out_is_terminal: io::stdout().is_terminal(),
         notes: &mut io::stderr(),
         notes_is_terminal: io::stderr().is_terminal(),

@@ -259,7 +259,10 @@ fn here(verb: Verb, ends: &mut Ends<'_>) -> Result<()> {
             let all = changes::of(&store, &store.container(&container)?)?;
             ends.say(&all.iter().map(|change| format!("{change}\n")).collect::<String>())
         }
-        Verb::Watch { container } => watch::watch(&store, &container, |text| ends.say(text)),
+        Verb::Watch { container } => watch::watch(&store, &container, |text| {
+            // Nobody watches any more: that is its end.
+            Ok(ends.out.write_all(text.as_bytes()).and_then(|()| ends.out.flush())?)
+        }),
         Verb::Commit { container, name, about } => {
             let container = store.container(&container)?;
             let (manifest, left_out) = commit::commit(&store, &container, name.as_ref(), &about.about())?;

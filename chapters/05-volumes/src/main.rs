@@ -5,8 +5,9 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use ch00_process::failure::{ENGINE, Failure};
+use ch00_process::failure::Failure;
 use ch00_process::keyboard::{self, Watch};
+use ch00_process::output::Output;
 use ch00_process::wait::Ended;
 use ch01_chroot::as_root;
 use ch04_images::mapped::run as in_the_map;
@@ -44,32 +45,33 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    let mut out = Output::new(io::stdout());
     if let Some(done) = asked() {
-        return told(done.map(|()| 0));
+        return out.end("ch05-volumes", done.map(|()| 0), &mut io::stderr()).into();
     }
     let cli: Cli = match keyboard::command_line() {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    match cli.verb {
+    let done = match cli.verb {
         Verb::Run { root, by_path, watch, options } => {
-            keyboard::tell_end("ch05-volumes", start(root, by_path, watch, *options), &mut io::stderr())
-                .into()
+            let ended = start(root, by_path, watch, *options);
+            Ok(keyboard::tell_end("ch05-volumes", ended, &mut io::stderr()))
         }
         Verb::Volume(verb) if is_needed() && verb::touches_files(&verb) => {
             let words: Vec<OsString> = std::env::args_os().skip(1).collect();
             let k = Watch::default().kernel(Box::new(io::stderr()));
-            told(k.and_then(|k| in_the_map(words, &k)).map(|ended| ended.code).map_err(Into::into))
+            k.and_then(|k| in_the_map(words, &k)).map(|ended| ended.code).map_err(Into::into)
         }
         Verb::Volume(verb) => {
-            let (out, is_terminal) = (&mut io::stdout().lock(), io::stdout().is_terminal());
-            let notes = verb::run(verb, out, is_terminal);
+            let notes = verb::run(verb, &mut out, io::stdout().is_terminal());
             for note in notes.iter().flatten() {
                 let _ = writeln!(io::stderr(), "ch05-volumes: {note}");
             }
-            told(notes.map(|_| 0))
+            notes.map(|_| 0)
         }
-    }
+    };
+    out.end("ch05-volumes", done, &mut io::stderr()).into()
 }
 
 fn start(root: bool, by_path: bool, watch: Watch, options: Options) -> Result<Ended, Failure> {
@@ -78,14 +80,4 @@ fn start(root: bool, by_path: bool, watch: Watch, options: Options) -> Result<En
     }
     let k = watch.kernel(Box::new(io::stderr()))?;
     if by_path { run::run_by_path(options, &k) } else { run::run(options, &k) }
-}
-
-fn told(done: Result<u8>) -> ExitCode {
-    match done {
-        Ok(code) => code.into(),
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "ch05-volumes: {error:#}");
-            error.downcast_ref::<Failure>().map_or(ENGINE, |failure| failure.code).into()
-        }
-    }
 }

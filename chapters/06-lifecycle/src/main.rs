@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use ch00_process::keyboard;
+use ch00_process::output::Output;
 use ch05_volumes::mapped;
 use ch06_lifecycle::terminal::Seat;
 use ch06_lifecycle::verbs::{self, Io, Verb};
@@ -30,5 +31,7 @@ fn main() -> ExitCode {
     };
     let (input, out, err) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let seat = Seat { input: input.as_fd(), out: out.as_fd(), err: err.as_fd() };
-    verbs::run(cli.verb, &mut Io { out: &mut &out, err: &mut &err, program, seat }).into()
+    let mut output = Output::new(&out);
+    let done = verbs::run(cli.verb, &mut Io { out: &mut output, err: &mut &err, program, seat });
+    output.end(program, done, &mut &err).into()
 }

@@ -15,6 +15,7 @@ use anyhow::Result;
 use ch00_process::explain::Process;
 use ch00_process::failure::{ENGINE, Failure};
 use ch00_process::kernel::Kernel;
+use ch00_process::output;
 use clap::Subcommand;
 
 use crate::terminal::Seat;
@@ -124,8 +125,11 @@ pub(crate) fn unwatched() -> Kernel {
 }
 
 /// Does what a verb says. The exit code.
-pub fn run(verb: Verb, io: &mut Io<'_>) -> u8 {
-    let done = match verb {
+///
+/// # Errors
+/// What could not be done, with Docker's code for it.
+pub fn run(verb: Verb, io: &mut Io<'_>) -> Result<u8> {
+    match verb {
         Verb::Create(create) => begin::create(*create, io),
         Verb::Run(run) => begin::run(*run, io),
         Verb::Start(start) => begin::start(&start, io),
@@ -147,12 +151,15 @@ pub fn run(verb: Verb, io: &mut Io<'_>) -> u8 {
         Verb::Volume(volume) => volume::volume(volume, io),
         Verb::Ps(ps) => look::ps(&ps, io).map(|()| 0).map_err(one),
         Verb::Logs(logs) => look::logs(&logs, io).map(|()| 0).map_err(one),
-    };
-    done.unwrap_or_else(|error| io.fail(&error))
+    }
 }
 
 /// Docker's code for a verb that could not: 1, where `run` has 125.
-fn one(error: anyhow::Error) -> anyhow::Error {
+#[must_use]
+pub fn one(error: anyhow::Error) -> anyhow::Error {
+    if output::is_lost(&error) {
+        return error; // told by who ends the program
+    }
     match error.downcast::<Failure>() {
         Ok(failure) => failure.code(1).into(),
         Err(error) => Failure::said(format!("{error:#}"), "", "").code(1).into(),
