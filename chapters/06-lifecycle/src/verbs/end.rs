@@ -106,7 +106,10 @@ pub(crate) fn ask(container: &Container, signal: Option<&str>, patience: Option<
         .or(container.config.container.stop_signal.as_deref())
         .map_or(Ok(Signal::SIGTERM), signal_of)?;
     let patience = patience.unwrap_or_else(|| Duration::from_secs(container.config.stop_timeout.into()));
-    let Some((process, monitor)) = silence_the_policy(container)? else { return Ok(()) };
+    let Some(Asked { process, monitor, waits }) = silence_the_policy(container)? else { return Ok(()) };
+    if waits && let Some(monitor) = &monitor {
+        let _ = monitor.signal(&k, Signal::SIGTERM); // to start what shall not start any more
+    }
     if let Some(process) = &process {
         // ANCHOR: task-stop
         if patience > Duration::ZERO {
@@ -122,15 +125,25 @@ pub(crate) fn ask(container: &Container, signal: Option<&str>, patience: Option<
 }
 // ANCHOR_END: stop
 
-/// From here on the restart policy is silent. Who is to be ended; `None` where it doesn't run.
-fn silence_the_policy(container: &Container) -> Result<Option<(Option<Process>, Option<Process>)>> {
+/// Who is to be ended.
+struct Asked {
+    process: Option<Process>,
+    monitor: Option<Process>,
+    /// The monitor waits for the moment to start it again. One that doesn't needs no word from us, and may be a `run` in the
+    /// foreground: a signal would be taken for the end of that.
+    waits: bool,
+}
+
+/// From here on the restart policy is silent. `None` where it doesn't run.
+fn silence_the_policy(container: &Container) -> Result<Option<Asked>> {
     let _lock = container.lock()?;
     let mut state = container.state();
     if state.status.after(Move::Stop, container.name()).is_err() {
         return Ok(None);
     }
     state.stop_asked = true;
-    if state.status == Status::Restarting {
+    let waits = state.status == Status::Restarting;
+    if waits {
         state.status = Status::Stopped;
     }
     if state.status == Status::Paused {
@@ -139,7 +152,7 @@ fn silence_the_policy(container: &Container) -> Result<Option<(Option<Process>, 
     }
     container.write_state(&state, false)?;
     let find = |owner: &Option<_>| owner.as_ref().and_then(Process::find);
-    Ok(Some((find(&state.process), find(&state.monitor))))
+    Ok(Some(Asked { process: find(&state.process), monitor: find(&state.monitor), waits }))
 }
 
 /// Waits until all is written down, by the monitor; by us, where that was killed.
@@ -147,7 +160,6 @@ fn settle(container: &Container, process: Option<&Process>, monitor: Option<&Pro
     const PATIENCE: Duration = Duration::from_secs(30);
     let k = unwatched();
     if let Some(monitor) = monitor {
-        let _ = monitor.signal(&k, Signal::SIGTERM); // it may be waiting to start what shall not start any more
         if !monitor.ends_within(Some(PATIENCE)) {
             let what = format!("container {}: its monitor ({}) doesn't end", container.name(), monitor.pid());
             return Err(Failure::said(what, "", "kill -9 it; rm --force removes the container then")
