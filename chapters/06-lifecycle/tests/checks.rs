@@ -51,6 +51,7 @@ const CHECKS: &[Check] = &[
     Check { name: "ch06_a_killed_monitor_is_no_lie", new: true, needs: ROOM, run: crash::monitor_killed },
     Check { name: "ch06_a_restarted_machine_is_no_lie", new: true, needs: ROOM, run: crash::rebooted },
     Check { name: "ch06_a_damaged_state_is_no_lie", new: true, needs: ROOM, run: crash::damaged },
+    Check { name: "ch06_who_is_frozen_can_be_ended", new: false, needs: GROUP, run: crash::frozen },
     Check { name: "ch06_a_number_that_is_given_again_is_nobody", new: true, needs: ROOM, run: crash::reused },
     Check { name: "ch06_what_it_said_is_kept", new: true, needs: ROOM, run: talk::logs },
     Check { name: "ch06_the_log_fills_no_disk", new: false, needs: ROOM, run: talk::rotated },

@@ -146,8 +146,8 @@ fn silence_the_policy(container: &Container) -> Result<Option<Asked>> {
     if waits {
         state.status = Status::Stopped;
     }
+    freeze::thaw(&state, &unwatched());
     if state.status == Status::Paused {
-        freeze::set(container, &state, false, &unwatched())?; // who is frozen can't even be asked
         state.status = Status::Running;
     }
     container.write_state(&state, false)?;

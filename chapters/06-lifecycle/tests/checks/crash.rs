@@ -94,7 +94,19 @@ pub(crate) fn monitor_killed(stage: &Stage) -> Result<(), Finding> {
     gone(first)?;
     state(&lodge, &name, "exited Exited (137)")?;
     says(&lodge.tell(&["wait", &name])?, "137\n")?;
-    goes_on(&lodge, &name)
+    goes_on(&lodge, &name)?;
+    // One whose files nobody keeps: its overlay is volatile, and was not unmounted by whom the kernel expects.
+    let (name, first) = lodge.guest("unkept", &["--rm"])?;
+    says(&lodge.tell(&["exec", &name, "sh", "-c", "echo kept > /file"])?, "")?;
+    kill(Pid::from_raw(monitor_of(first)?), Signal::SIGKILL)?;
+    gone(first)?;
+    state(&lodge, &name, "exited Exited (137)")?;
+    says(&lodge.tell(&["start", &name])?, &format!("{name}\n"))?;
+    first_of(&name)?;
+    says(&lodge.tell(&["exec", &name, "cat", "/file"])?, "kept\n")?;
+    let id = lodge.tell(&["inspect", "-f", "{{.Id}}", &name])?.stdout.trim().to_string();
+    says(&lodge.tell(&["stop", "-t", "0", &name])?, &format!("{name}\n"))?;
+    nothing_of(&id, &name)
 }
 
 /// As another kernel would find it: the run folder is empty, and the state says that it runs.
@@ -116,7 +128,8 @@ pub(crate) fn rebooted(stage: &Stage) -> Result<(), Finding> {
 /// Empty, cut off, nonsense: while it runs and when it has ended.
 pub(crate) fn damaged(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
-    for (n, text) in ["", "{\"status\":\"runn", "nonsense", "{\"status\":\"asleep\"}"].iter().enumerate() {
+    let texts = ["", "{\"status\":\"runn", "nonsense", "{\"status\":\"asleep\"}", "{\"status\":\"running\"}"];
+    for (n, text) in texts.iter().enumerate() {
         let (name, first) = lodge.guest(&format!("damaged-{n}"), &[])?;
         let file = home(&lodge, &name)?.join("state.json");
         fs::write(&file, text)?;
@@ -126,6 +139,33 @@ pub(crate) fn damaged(stage: &Stage) -> Result<(), Finding> {
         fs::write(&file, text)?;
         state(&lodge, &name, "exited Exited")?;
         goes_on(&lodge, &name)?;
+    }
+    Ok(())
+}
+
+/// Who is frozen can't be killed, with cgroup version 1 not even by the kernel: whatever has happened to those who know that
+/// it is, it can be ended.
+pub(crate) fn frozen(stage: &Stage) -> Result<(), Finding> {
+    let lodge = Lodge::new(stage)?;
+    for deed in ["damaged", "wrong", "not-noted", "monitor-killed"] {
+        let (name, first) = lodge.guest(&format!("frozen-{deed}"), &[])?;
+        let file = home(&lodge, &name)?.join("state.json");
+        let before = fs::read_to_string(&file)?;
+        says(&lodge.tell(&["pause", &name])?, &format!("{name}\n"))?;
+        match deed {
+            "damaged" => fs::write(&file, "{\"status\":\"pau")?,
+            "wrong" => fs::write(&file, "{\"status\":\"paused\"}")?,
+            "not-noted" => fs::write(&file, before)?,
+            _ => kill(Pid::from_raw(monitor_of(first)?), Signal::SIGKILL)?,
+        }
+        if ["damaged", "wrong"].contains(&deed) {
+            state(&lodge, &name, "paused Up")?;
+        }
+        let id =
+            home(&lodge, &name)?.file_name().map(|id| id.to_string_lossy().into_owned()).unwrap_or_default();
+        says(&lodge.tell(&["rm", "-f", &name])?, &format!("{name}\n"))?;
+        gone(first)?;
+        nothing_of(&id, &name)?;
     }
     Ok(())
 }
