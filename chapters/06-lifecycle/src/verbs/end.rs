@@ -166,7 +166,9 @@ fn settle(container: &Container, process: Option<&Process>, monitor: Option<&Pro
                 .code(1)
                 .into());
         }
-    } else if let Some(process) = process
+    }
+    // One that was killed takes its container along, and doesn't wait for it.
+    if let Some(process) = process
         && !process.ends_within(Some(PATIENCE))
     {
         bail!("container {}: process {} doesn't end", container.name(), process.pid());

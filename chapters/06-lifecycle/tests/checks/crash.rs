@@ -143,12 +143,26 @@ pub(crate) fn damaged(stage: &Stage) -> Result<(), Finding> {
     Ok(())
 }
 
+/// Whatever is found, nobody is left who can't be killed: version 1's freezer, where every distribution has it.
+struct Thawed(Seen);
+
+impl Drop for Thawed {
+    fn drop(&mut self) {
+        let groups = self.0.groups();
+        if let Some((_, path)) = groups.lines().find_map(|line| line.split_once(":freezer:")) {
+            let _ = fs::write(format!("/sys/fs/cgroup/freezer{path}/freezer.state"), "THAWED");
+        }
+    }
+}
+
 /// Who is frozen can't be killed, with cgroup version 1 not even by the kernel: whatever has happened to those who know that
 /// it is, it can be ended.
 pub(crate) fn frozen(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
-    for deed in ["damaged", "wrong", "not-noted", "monitor-killed"] {
-        let (name, first) = lodge.guest(&format!("frozen-{deed}"), &[])?;
+    let killed = ["monitor-killed"; 4];
+    for (n, deed) in ["damaged", "wrong", "not-noted"].into_iter().chain(killed).enumerate() {
+        let (name, first) = lodge.guest(&format!("frozen-{n}"), &[])?;
+        let _thawed = Thawed(first);
         let file = home(&lodge, &name)?.join("state.json");
         let before = fs::read_to_string(&file)?;
         says(&lodge.tell(&["pause", &name])?, &format!("{name}\n"))?;
