@@ -1,6 +1,7 @@
 //! Whatever is killed whenever, and whatever becomes of the files: what is told is true, and nothing is left.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -140,7 +141,19 @@ pub(crate) fn damaged(stage: &Stage) -> Result<(), Finding> {
         state(&lodge, &name, "exited Exited")?;
         goes_on(&lodge, &name)?;
     }
-    Ok(())
+    unfinished(stage)
+}
+
+/// A note whose writer was killed before it had its name. In a place of its own: prune would take other checks' containers.
+fn unfinished(stage: &Stage) -> Result<(), Finding> {
+    let place = tempfile::tempdir_in(folder()?)?;
+    let lodge = Lodge::at(stage, place.path().into())?;
+    let records = place.path().join("run/records");
+    fs::create_dir_all(&records)?;
+    fs::set_permissions(place.path().join("run"), fs::Permissions::from_mode(0o700))?;
+    fs::write(records.join(".4194303-1-1"), "")?;
+    equal(&lodge.tell(&["system", "prune", "-f"])?.code.to_string(), "0")?;
+    equal(&fs::read_dir(&records)?.count().to_string(), "0")
 }
 
 /// Whatever is found, nobody is left who can't be killed: version 1's freezer, where every distribution has it.
