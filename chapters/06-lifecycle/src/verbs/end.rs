@@ -159,13 +159,13 @@ fn silence_the_policy(container: &Container) -> Result<Option<Asked>> {
 fn settle(container: &Container, process: Option<&Process>, monitor: Option<&Process>) -> Result<()> {
     const PATIENCE: Duration = Duration::from_secs(30);
     let k = unwatched();
-    if let Some(monitor) = monitor {
-        if !monitor.ends_within(Some(PATIENCE)) {
-            let what = format!("container {}: its monitor ({}) doesn't end", container.name(), monitor.pid());
-            return Err(Failure::said(what, "", "kill -9 it; rm --force removes the container then")
-                .code(1)
-                .into());
-        }
+    if let Some(monitor) = monitor
+        && !monitor.ends_within(Some(PATIENCE))
+    {
+        let what = format!("container {}: its monitor ({}) doesn't end", container.name(), monitor.pid());
+        return Err(Failure::said(what, "", "kill -9 it; rm --force removes the container then")
+            .code(1)
+            .into());
     }
     // One that was killed takes its container along, and doesn't wait for it.
     if let Some(process) = process
