@@ -8,6 +8,8 @@
 //
 // With --group it does what chapter 03 adds on cgroup version 2 (`--memory 64M --pids 32 --cpus 0.5`), too: the note on
 // disk, the group below PARENT, its limits, the birth into it, what happened there, its end.
+//
+// life.c includes this file and adds what chapters 04 to 06 do.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <grp.h>
@@ -120,7 +122,10 @@ static void loopback_up(void) {
 }
 
 // The group: what is read of the machine, the note of what will have to be removed, the folder, the limits.
-static char text[65536], note[256], beside[256], group[256];
+static char text[65536];
+#ifndef LIFE
+static char note[256], beside[256], group[256];
+#endif
 
 static void look(const char *folder, const char *file) {
     char path[512];
@@ -130,15 +135,21 @@ static void look(const char *folder, const char *file) {
     close(from);
 }
 
-static void put(const char *file, const char *value) {
+static void put_in(const char *folder, const char *file, const char *value) {
     char path[512];
-    snprintf(path, sizeof path, "%s/%s", group, file);
+    snprintf(path, sizeof path, "%s/%s", folder, file);
     int to = SURE(open(path, O_WRONLY | O_CLOEXEC));
     SURE(write(to, value, strlen(value)));
     close(to);
 }
 
-static int into_group(const char *parent) {
+#ifndef LIFE
+static void put(const char *file, const char *value) { put_in(group, file, value); }
+
+static const char *parent; // of the group; none: no group
+
+static int into_group(void) {
+    if (!parent) return 0;
     struct stat seen;
     unsigned name;
     look("/proc/self/", "mountinfo");
@@ -169,14 +180,33 @@ static int into_group(const char *parent) {
     return SURE(open(group, O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
+static void is_born(int pid) { (void)pid; }
+
+static void is_running(void) {}
+
 static void group_ends(void) {
+    if (!parent) return;
     look(group, "/memory.events");
     look(group, "/pids.events");
     SURE(rmdir(group));
     SURE(unlink(note));
 }
 
-static void child(int channel, const char *rootfs, char **command) {
+static int new_root(const char *rootfs) {
+    return SURE(syscall(SYS_open_tree, AT_FDCWD, rootfs, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | RECURSIVE));
+}
+#endif
+
+// What stands around a launch on the host's side.
+struct host {
+    int (*before)(void);   // the group to be born into (a descriptor), or 0
+    void (*born)(int pid); // while the child waits
+    void (*runs)(void);    // the command is there
+    void (*after)(void);
+    const char *name;      // the hostname
+};
+
+static void child(int channel, const char *rootfs, char **command, const char *name) {
     if (hear(channel) <= 0) _exit(125);
     // open: what needs the host's paths, as descriptors and detached mounts
     SURE(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
@@ -208,7 +238,7 @@ static void child(int channel, const char *rootfs, char **command) {
         SURE(mknodat(dev, nodes[i].name, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)));
 
     // root: the one switch
-    int root = SURE(syscall(SYS_open_tree, AT_FDCWD, rootfs, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | RECURSIVE));
+    int root = new_root(rootfs);
     SURE(syscall(SYS_move_mount, root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
     SURE(fchdir(root));
     SURE(syscall(SYS_pivot_root, ".", "."));
@@ -217,7 +247,7 @@ static void child(int channel, const char *rootfs, char **command) {
     close(root);
 
     // enter: what was opened gets its place
-    SURE(sethostname("boxroom", 7));
+    SURE(sethostname(name, strlen(name)));
     loopback_up();
     close(attach(proc, "proc"));
     close(attach(sys, "sys"));
@@ -259,23 +289,8 @@ static void child(int channel, const char *rootfs, char **command) {
     _exit(127);
 }
 
-int main(int count, char **words) {
-    const char *parent = NULL;
-    if (count > 3 && !strcmp(words[1], "--group")) {
-        parent = words[2];
-        words += 2, count -= 2;
-    }
-    if (count < 3) return 125;
-    const char *rootfs = words[1];
-    struct stat seen;
-    geteuid();
-    SURE(stat(rootfs, &seen));
-    DIR *folder = opendir(rootfs);
-    if (!folder) return 125;
-    readdir(folder);
-    closedir(folder);
-    char *whole = realpath(rootfs, NULL);
-
+// From here to the command's end; the exit code.
+static int launch(const char *rootfs, char **command, const struct host *host) {
     sigset_t held, before;
     sigprocmask(SIG_SETMASK, NULL, &before);
     sigemptyset(&held);
@@ -290,19 +305,20 @@ int main(int count, char **words) {
     int pair[2];
     SURE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
 
-    int pidfd = -1, place = parent ? into_group(parent) : 0;
+    int pidfd = -1, place = host->before(), pid;
     struct { uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup; } birth = {
         .flags = CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET |
-                 (parent ? CLONE_INTO_CGROUP : 0),
+                 (place ? CLONE_INTO_CGROUP : 0),
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
         .exit_signal = SIGCHLD,
         .cgroup = place,
     };
-    if (SURE(syscall(SYS_clone3, &birth, sizeof birth)) == 0) {
+    if ((pid = SURE(syscall(SYS_clone3, &birth, sizeof birth))) == 0) {
         close(pair[0]);
-        child(pair[1], whole, words + 2);
+        child(pair[1], rootfs, command, host->name);
     }
     close(pair[1]);
+    host->born(pid);
     tell(pair[0], "{\"Go\":[]}");
     struct pollfd watched[] = {{pidfd, POLLIN, 0}, {signals, POLLIN, 0}, {pair[0], POLLIN, 0}};
     int channels = 1;
@@ -314,9 +330,14 @@ int main(int count, char **words) {
             } else {
                 close(pair[0]);
                 channels = 0;
+                host->runs();
             }
         } else if (watched[0].revents) {
             break;
+        } else if (watched[1].revents) {
+            struct signalfd_siginfo asked;
+            SURE(read(signals, &asked, sizeof asked));
+            SURE(syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0)); // pid 1 inside: a milder one is not heard
         }
     }
     siginfo_t ended;
@@ -324,8 +345,28 @@ int main(int count, char **words) {
     SURE(waitid(P_PIDFD, pidfd, &ended, WEXITED));
     tcgetattr(0, &terminal);
     close(pidfd);
-    if (parent) group_ends();
+    host->after();
     sigprocmask(SIG_SETMASK, &before, NULL);
     close(signals);
     return ended.si_code == CLD_EXITED ? ended.si_status : 128 + ended.si_status;
 }
+
+#ifndef LIFE
+int main(int count, char **words) {
+    if (count > 3 && !strcmp(words[1], "--group")) {
+        parent = words[2];
+        words += 2, count -= 2;
+    }
+    if (count < 3) return 125;
+    const char *rootfs = words[1];
+    struct stat seen;
+    geteuid();
+    SURE(stat(rootfs, &seen));
+    DIR *folder = opendir(rootfs);
+    if (!folder) return 125;
+    readdir(folder);
+    closedir(folder);
+    struct host host = {into_group, is_born, is_running, group_ends, "boxroom"};
+    return launch(realpath(rootfs, NULL), words + 2, &host);
+}
+#endif

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use ch00_process::gym;
+use ch00_process::output::Output;
 use ch01_chroot::base;
 use ch03_cgroups::tree;
 use ch04_images::verbs;
@@ -32,7 +33,7 @@ pub(crate) fn run(verb: Verb, io: &mut Io<'_>) -> Result<u8> {
             let name = "base".parse().map_err(|why| anyhow::anyhow!("{why}"))?;
             return images::perform(verbs::Verb::Base { name }, io);
         }
-        Verb::Gym => gym::draw(&mut std::fs::File::from(io.seat.out.try_clone_to_owned()?))?,
+        Verb::Gym => gym::draw(&mut Output::new(std::fs::File::from(io.seat.out.try_clone_to_owned()?)))?,
         Verb::Tree => tree::draw(&mut io.out)?,
     }
     Ok(0)

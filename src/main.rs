@@ -10,6 +10,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use ch04_images::progress;
 use ch06_lifecycle::verbs::{self, Io};
 use clap::Parser;
@@ -38,25 +39,11 @@ fn main() -> ExitCode {
     verbs::main("boxroom", &standard, run)
 }
 
-fn run(cli: Cli, io: &mut Io<'_>) -> u8 {
-    let done = match cli {
-        Cli::Life(verb) => return verbs::run(verb, io),
-        Cli::Images(verb) => images::run(verb, io),
-        Cli::Lessons(verb) => lessons::run(verb, io),
-        Cli::Papers(verb) => papers::run(&verb, io),
-    };
-    match done {
-        Ok(code) => code,
-        // A reader who has seen enough: `images | head`.
-        Err(error) if is_closed(&error) => 0,
-        Err(error) => {
-            io.fail(&error);
-            1
-        }
+fn run(cli: Cli, io: &mut Io<'_>) -> Result<u8> {
+    match cli {
+        Cli::Life(verb) => verbs::run(verb, io),
+        Cli::Images(verb) => images::run(verb, io).map_err(verbs::one),
+        Cli::Lessons(verb) => lessons::run(verb, io).map_err(verbs::one),
+        Cli::Papers(verb) => papers::run(&verb, io).map_err(verbs::one),
     }
-}
-
-fn is_closed(error: &anyhow::Error) -> bool {
-    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-    kind == Some(std::io::ErrorKind::BrokenPipe)
 }

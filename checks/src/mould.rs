@@ -1,7 +1,7 @@
 //! The base as an image, in the checks' own store: what stages from chapter 04 on run.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -26,8 +26,9 @@ pub fn ready() -> Result<&'static PathBuf> {
         let stamp = folder()?.join("mould.stamp");
         let made = |path: &PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
         let is_new = made(&stamp) > made(&folder()?.join("base.stamp"));
+        let ours = |words: &[&str]| ours(folder()?, words);
         if !is_new || ours(&["inspect", IMAGE]).is_err() {
-            ours(&["import", &base.to_string_lossy(), IMAGE, "--change", "CMD [\"sh\"]"])?;
+            ours(&import(base))?;
             ours(&["prune"])?;
             fs::write(&stamp, "")?;
         }
@@ -39,16 +40,29 @@ pub fn ready() -> Result<&'static PathBuf> {
     })
 }
 
+/// The same in another place, which has a `root` and a `run` of its own from now on.
+///
+/// # Errors
+/// It can't be imported or unpacked.
+pub fn ready_at(place: &Path) -> Result<()> {
+    ours(place, &import(base()?))?;
+    ours(place, &["unpack", IMAGE]).map(drop)
+}
+
+fn import(base: &Path) -> [&str; 5] {
+    ["import", base.to_str().unwrap_or_default(), IMAGE, "--change", "CMD [\"sh\"]"]
+}
+
 /// The reference's program: the stage that is looked at may be a mutant, or a learner's.
-fn ours(words: &[&str]) -> Result<String> {
+fn ours(place: &Path, words: &[&str]) -> Result<String> {
     let binary = built()?.iter().find(|path| is_named(path, "04-images")).context("no ch04-images")?;
     let output = Command::new(binary)
         .args(words)
         .env_clear()
         .env("PATH", PATH)
         .env("SOURCE_DATE_EPOCH", "0")
-        .env("BOXROOM_RUN", folder()?.join("run"))
-        .env("BOXROOM_ROOT", folder()?.join("root"))
+        .env("BOXROOM_RUN", place.join("run"))
+        .env("BOXROOM_ROOT", place.join("root"))
         .output()?;
     if !output.status.success() {
         bail!("ch04-images {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr).trim());

@@ -30,10 +30,7 @@ pub fn draw(out: &mut (impl Write + AsFd)) -> Result<()> {
         Ok(_) => picture::boxes(&gym, 80), // a terminal that doesn't say
         Err(_) => picture::lines(&gym),
     };
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()), // `| head` has seen enough
-        written => written.context("could not write the picture"),
-    }
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("could not write the picture")
 }
 
 /// One process, as far as `/proc` tells.

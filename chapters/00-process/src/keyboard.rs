@@ -1,9 +1,10 @@
 //! The person at the keyboard: the flags `--explain` and `--step`, and stopping for them.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -16,6 +17,7 @@ use crate::explain::{Form, Moment, Process, Teller, Told, look};
 use crate::failure::{ENGINE, Failure};
 use crate::kernel::raw::is_ignored;
 use crate::kernel::{Kernel, Listener, Result};
+use crate::output;
 use crate::script::Script;
 use crate::wait::Ended;
 
@@ -60,9 +62,13 @@ impl Watch {
 /// # Errors
 /// Docker's 125 for a command line that can't be understood, 0 for help.
 pub fn command_line<C: Parser>() -> std::result::Result<C, u8> {
-    C::try_parse().map_err(|error| {
-        let _ = error.print(); // a closed output is no reason to panic
-        if error.use_stderr() { ENGINE } else { 0 }
+    C::try_parse().map_err(|error| match error.print() {
+        Err(lost) if lost.kind() != io::ErrorKind::BrokenPipe && !error.use_stderr() => {
+            let _ = clap::Error::raw(ErrorKind::Io, format!("{}\n", output::lost(&lost))).print();
+            1
+        }
+        _ if error.use_stderr() => ENGINE,
+        _ => 0,
     })
 }
 

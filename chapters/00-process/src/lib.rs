@@ -11,7 +11,7 @@
 //! - [`exec`]: which file a command's name means
 //! - [`explain`]: a launch told while it happens; [`script`]: and said again by plain programs
 //! - [`keyboard`]: the flags `--explain` and `--step`, and the person at them
-//! - [`failure`]: what failed, why, and what to do
+//! - [`failure`]: what failed, why, and what to do; [`output`]: what is said arrives, or its loss is told
 //! - [`gym`]: the processes of this machine, by the rooms they are in
 //! - [`place`], [`record`]: where things are kept, and what will have to be cleaned
 //! - [`kernel_file`]: what stands in /proc and among the cgroups
@@ -29,6 +29,7 @@ pub mod kernel_file;
 pub mod keyboard;
 pub mod launch;
 pub mod mechanism;
+pub mod output;
 pub mod place;
 pub mod record;
 pub mod script;

@@ -1,13 +1,14 @@
 //! `ch00-process`: runs a command as a process, and shows the gym that processes live in.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use ch00_process::exec::Command;
-use ch00_process::failure::{ENGINE, Failure};
+use ch00_process::failure::Failure;
 use ch00_process::keyboard::{self, Watch};
 use ch00_process::launch::Launch;
+use ch00_process::output::Output;
 use ch00_process::wait::Ended;
 use clap::Parser;
 
@@ -36,13 +37,11 @@ fn main() -> ExitCode {
         Cli::Run { watch, command } => {
             keyboard::tell_end("ch00-process", run(watch, command), &mut std::io::stderr()).into()
         }
-        Cli::Gym => match ch00_process::gym::draw(&mut std::io::stdout().lock()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                let _ = writeln!(std::io::stderr(), "ch00-process: gym: {error:#}");
-                ENGINE.into()
-            }
-        },
+        Cli::Gym => {
+            let mut out = Output::new(std::io::stdout());
+            let done = ch00_process::gym::draw(&mut out).map(|()| 0).context("gym");
+            out.end("ch00-process", done, &mut std::io::stderr()).into()
+        }
     }
 }
 

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use ch00_process::exec::Command;
-use ch00_process::failure::{ENGINE, Failure};
+use ch00_process::failure::Failure;
 use ch00_process::keyboard::{self, Watch};
 use ch00_process::launch::Launch;
+use ch00_process::output::Output;
 use ch00_process::wait::Ended;
 use ch01_chroot::borrow::OneId;
 use ch01_chroot::chroot::Chroot;
@@ -59,23 +60,16 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    let ended = match cli.verb {
-        None => first_container(),
-        Some(Verb::Run(arguments)) => run(arguments),
-        Some(Verb::Base { dir }) => {
-            return match base::make(&dir) {
-                Ok(made) => {
-                    let _ = writeln!(std::io::stdout(), "{made}");
-                    ExitCode::SUCCESS
-                }
-                Err(error) => {
-                    let _ = writeln!(std::io::stderr(), "ch01-chroot: {error:#}");
-                    ENGINE.into()
-                }
-            };
-        }
+    let (mut out, mut err) = (Output::new(std::io::stdout()), std::io::stderr());
+    let done = match cli.verb {
+        None => Ok(keyboard::tell_end("ch01-chroot", first_container(&mut out), &mut err)),
+        Some(Verb::Run(arguments)) => Ok(keyboard::tell_end("ch01-chroot", run(arguments), &mut err)),
+        Some(Verb::Base { dir }) => base::make(&dir).and_then(|made| {
+            writeln!(out, "{made}")?;
+            Ok(0)
+        }),
     };
-    keyboard::tell_end("ch01-chroot", ended, &mut std::io::stderr()).into()
+    out.end("ch01-chroot", done, &mut err).into()
 }
 
 fn run(Run { rootfs, root, escape, watch, command }: Run) -> Result<Ended, Failure> {
@@ -96,14 +90,14 @@ fn run(Run { rootfs, root, escape, watch, command }: Run) -> Result<Ended, Failu
 }
 
 /// What a reader sees first: two answers to the same questions, outside and inside.
-fn first_container() -> Result<Ended, Failure> {
+fn first_container(out: &mut impl Write) -> Result<Ended, Failure> {
     const LOOK: &str = "echo \"  kernel    $(uname -r)\"; . /etc/os-release; echo \"  system    $PRETTY_NAME\"; echo \"  /         $(echo /*)\"";
-    let _ = writeln!(std::io::stdout(), "Outside, on the host:");
+    let _ = writeln!(out, "Outside, on the host:");
     let k = Watch::default().kernel(Box::new(std::io::stderr()))?;
     let look = || ["sh", "-c", LOOK].map(OsString::from).to_vec();
     Launch::new(Command::inheriting(look())?).run(&k).map(drop)?;
     let rootfs = rootfs::find(None)?;
-    let _ = writeln!(std::io::stdout(), "Inside, with another root directory ({}):", rootfs.display());
+    let _ = writeln!(out, "Inside, with another root directory ({}):", rootfs.display());
     let ended = run(Run {
         rootfs: Some(rootfs),
         root: false,
@@ -111,8 +105,7 @@ fn first_container() -> Result<Ended, Failure> {
         watch: Watch::default(),
         command: look(),
     })?;
-    let _ =
-        writeln!(std::io::stdout(), "The same kernel, another system: that is half of a container already.");
-    let _ = writeln!(std::io::stdout(), "Go in: ch01-chroot run sh      The story: book/src/ch01-chroot.md");
+    let _ = writeln!(out, "The same kernel, another system: that is half of a container already.");
+    let _ = writeln!(out, "Go in: ch01-chroot run sh      The story: book/src/ch01-chroot.md");
     Ok(ended)
 }

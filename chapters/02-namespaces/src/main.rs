@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use ch00_process::failure::Failure;
 use ch00_process::keyboard;
+use ch00_process::output::Output;
 use ch01_chroot::as_root::{self, Run};
 use ch02_namespaces::order;
 use ch02_namespaces::run::{self, Options};
@@ -40,16 +41,15 @@ fn main() -> ExitCode {
             let ended = run.start(Box::new(std::io::stderr()), run::run);
             keyboard::tell_end("ch02-namespaces", ended, &mut std::io::stderr()).into()
         }
-        Cli::Order { root, rootfs, letters } => match sort(root, rootfs.as_deref(), letters.as_deref()) {
-            Ok((text, holds)) => {
-                let _ = write!(std::io::stdout(), "{text}"); // a closed output is no reason to panic
-                if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-            }
-            Err(failure) => {
-                let _ = writeln!(std::io::stderr(), "ch02-namespaces: order: {failure}");
-                failure.code.into()
-            }
-        },
+        Cli::Order { root, rootfs, letters } => {
+            let mut out = Output::new(std::io::stdout());
+            let done = sort(root, rootfs.as_deref(), letters.as_deref()).map_err(anyhow::Error::from);
+            let done = done.and_then(|(text, holds)| {
+                write!(out, "{text}")?;
+                Ok(u8::from(!holds))
+            });
+            out.end("ch02-namespaces: order", done, &mut std::io::stderr()).into()
+        }
     }
 }
 

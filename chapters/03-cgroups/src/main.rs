@@ -1,10 +1,10 @@
 //! `ch03-cgroups`: a process in rooms of its own, and how much it may use.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use ch00_process::failure::ENGINE;
 use ch00_process::keyboard;
+use ch00_process::output::Output;
 use ch01_chroot::as_root::Run;
 use ch03_cgroups::run::{self, Options};
 use ch03_cgroups::stats::{self, Show};
@@ -41,11 +41,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    let out = &mut std::io::stdout().lock();
+    let mut output = Output::new(io::stdout());
+    let out = &mut output;
     let done = match cli {
         Cli::Run(run) => {
-            let ended = run.start(Box::new(std::io::stderr()), run::run);
-            return keyboard::tell_end("ch03-cgroups", ended, &mut std::io::stderr()).into();
+            let ended = run.start(Box::new(io::stderr()), run::run);
+            return keyboard::tell_end("ch03-cgroups", ended, &mut io::stderr()).into();
         }
         Cli::Stats { no_stream, json, names } => {
             stats::run(out, &Show { names, once: no_stream, json, terminal: std::io::stdout().is_terminal() })
@@ -56,19 +57,5 @@ fn main() -> ExitCode {
             std::env::current_exe().map_err(Into::into).and_then(|program| neighbours::run(out, &program))
         }
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        // A reader who has seen enough: `stats | head`.
-        Err(error)
-            if error
-                .downcast_ref::<io::Error>()
-                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) =>
-        {
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "ch03-cgroups: {error:#}");
-            ENGINE.into()
-        }
-    }
+    output.end("ch03-cgroups", done.map(|()| 0), &mut io::stderr()).into()
 }

@@ -32,7 +32,7 @@ impl Ends<'_> {
         match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
             // Whoever reads has had enough (`| head`).
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.context("standard output"),
+            other => Ok(other?),
         }
     }
 

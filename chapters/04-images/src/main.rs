@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use ch00_process::failure::{ENGINE, Failure};
 use ch00_process::keyboard::{self, Watch};
+use ch00_process::output::Output;
 use ch01_chroot::as_root::Run;
 use ch04_images::ends::Ends;
 use ch04_images::run::{self, Options};
@@ -25,34 +25,25 @@ enum Cli {
 
 fn main() -> ExitCode {
     progress::draw_on(io::stderr);
+    let mut out = Output::new(io::stdout());
     if let Some(done) = mapped::asked() {
-        return told(done.map(|()| 0));
+        return out.end("ch04-images", done.map(|()| 0), &mut io::stderr()).into();
     }
-    match keyboard::command_line() {
+    let done = match keyboard::command_line() {
         Ok(Cli::Run(run)) => {
             let ended = run.start(Box::new(io::stderr()), run::run);
-            keyboard::tell_end("ch04-images", ended, &mut io::stderr()).into()
+            Ok(keyboard::tell_end("ch04-images", ended, &mut io::stderr()))
         }
-        Ok(Cli::Other(verb)) => told(other(*verb)),
-        Err(code) => code.into(),
-    }
+        Ok(Cli::Other(verb)) => other(*verb, &mut out),
+        Err(code) => return code.into(),
+    };
+    out.end("ch04-images", done, &mut io::stderr()).into()
 }
 
-fn told(done: Result<u8>) -> ExitCode {
-    match done {
-        Ok(code) => code.into(),
-        Err(error) => {
-            let code = error.downcast_ref::<Failure>().map_or(ENGINE, |failure| failure.code);
-            let _ = writeln!(io::stderr(), "ch04-images: {error:#}");
-            code.into()
-        }
-    }
-}
-
-fn other(verb: Verb) -> Result<u8> {
+fn other(verb: Verb, out: &mut dyn Write) -> Result<u8> {
     let k = Watch::default().kernel(Box::new(io::stderr()))?;
     let mut ends = Ends {
-        out: &mut io::stdout(),
+        out,
         out_is_terminal: io::stdout().is_terminal(),
         notes: &mut io::stderr(),
         name: "ch04-images",

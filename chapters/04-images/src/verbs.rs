@@ -267,7 +267,10 @@ fn here(verb: Verb, ends: &mut Ends<'_>) -> Result<()> {
             }
             Ok(())
         }
-        Verb::Watch { container } => watch::watch(&store, &container, |text| ends.say(text)),
+        Verb::Watch { container } => watch::watch(&store, &container, |text| {
+            // Nobody watches any more: that is its end.
+            Ok(ends.out.write_all(text.as_bytes()).and_then(|()| ends.out.flush())?)
+        }),
         Verb::Changes(verb) => changed(verb, ends, &store),
         Verb::Discard { containers } => {
             containers.iter().try_for_each(|name| store.discard(&store.container(name)?))

@@ -5,9 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use ch00_process::failure::{ENGINE, Failure};
+use ch00_process::failure::Failure;
 use ch00_process::kernel::Kernel;
 use ch00_process::keyboard::{self, Watch};
+use ch00_process::output::Output;
 use ch00_process::wait::Ended;
 use ch01_chroot::as_root::Run;
 use ch04_images::mapped::run as in_the_map;
@@ -39,41 +40,32 @@ struct Plugged {
 
 fn main() -> ExitCode {
     progress::draw_on(io::stderr);
+    let mut out = Output::new(io::stdout());
     if let Some(done) = asked() {
-        return told(done.map(|()| 0));
+        return out.end("ch05-volumes", done.map(|()| 0), &mut io::stderr()).into();
     }
-    match keyboard::command_line() {
+    let done = match keyboard::command_line() {
         Ok(Cli::Run(run)) => {
             let ended = run.start(Box::new(io::stderr()), start);
-            keyboard::tell_end("ch05-volumes", ended, &mut io::stderr()).into()
+            Ok(keyboard::tell_end("ch05-volumes", ended, &mut io::stderr()))
         }
         Ok(Cli::Volume(verb)) if is_needed() && verb::touches_files(&verb) => {
             let words: Vec<OsString> = std::env::args_os().skip(1).collect();
             let k = Watch::default().kernel(Box::new(io::stderr()));
-            told(k.and_then(|k| in_the_map(words, &k)).map(|ended| ended.code).map_err(Into::into))
+            k.and_then(|k| in_the_map(words, &k)).map(|ended| ended.code).map_err(Into::into)
         }
         Ok(Cli::Volume(verb)) => {
-            let (out, is_terminal) = (&mut io::stdout().lock(), io::stdout().is_terminal());
-            let notes = verb::run(verb, out, is_terminal);
+            let notes = verb::run(verb, &mut out, io::stdout().is_terminal());
             for note in notes.iter().flatten() {
                 let _ = writeln!(io::stderr(), "ch05-volumes: {note}");
             }
-            told(notes.map(|_| 0))
+            notes.map(|_| 0)
         }
-        Err(code) => code.into(),
-    }
+        Err(code) => return code.into(),
+    };
+    out.end("ch05-volumes", done, &mut io::stderr()).into()
 }
 
 fn start(Plugged { by_path, options }: Plugged, k: &Kernel) -> Result<Ended, Failure> {
     if by_path { run::run_by_path(options, k) } else { run::run(options, k) }
-}
-
-fn told(done: Result<u8>) -> ExitCode {
-    match done {
-        Ok(code) => code.into(),
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "ch05-volumes: {error:#}");
-            error.downcast_ref::<Failure>().map_or(ENGINE, |failure| failure.code).into()
-        }
-    }
 }

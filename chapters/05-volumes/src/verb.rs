@@ -93,7 +93,7 @@ pub fn run(verb: Verb, out: &mut dyn Write, is_terminal: bool) -> Result<Vec<Str
     match out.write_all(text.as_bytes()) {
         // Whoever reads has had enough (`| head`).
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        other => other.context("standard output")?,
+        other => other?,
     }
     Ok(notes)
 }

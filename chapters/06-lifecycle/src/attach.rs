@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use ch00_process::failure::Failure;
+use ch00_process::output;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, raise};
@@ -200,7 +201,13 @@ impl Session<'_> {
         match wire::receive(self.socket, MsgFlags::MSG_DONTWAIT, buffer) {
             Err(Errno::EAGAIN) => {}
             Ok(Some(Message::Output(..))) if !self.manner.output => {}
-            Ok(Some(Message::Output(Stream::Out, bytes))) => write_all(self.seat.out, bytes)?,
+            Ok(Some(Message::Output(Stream::Out, bytes))) => match write_all(self.seat.out, bytes) {
+                // Nobody reads any more: gone without a word, with the code of a program that this signal ends.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return Ok(Some(Over::Signal(Signal::SIGPIPE as u8)));
+                }
+                other => other.map_err(|error| output::lost(&error))?,
+            },
             Ok(Some(Message::Output(Stream::Err, bytes))) => write_all(self.seat.err, bytes)?,
             Ok(Some(Message::LeftOut(count))) => self.left_out += count,
             Ok(Some(Message::Ended(code))) => return Ok(Some(Over::Ended(code))),

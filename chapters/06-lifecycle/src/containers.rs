@@ -22,6 +22,7 @@ use ch04_images::store::{Store, json, write_whole};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::config::Config;
+use crate::full_disk;
 use crate::process::Process;
 use crate::state::{State, Status};
 use crate::truth;
@@ -225,6 +226,12 @@ impl Container {
         Ok(Lock(lock))
     }
 
+    /// The same, unless somebody else changes it at this moment.
+    pub(crate) fn try_lock(&self) -> Option<Lock> {
+        let folder = File::open(&self.folder).ok()?;
+        Flock::lock(folder, FlockArg::LockExclusiveNonblock).ok().map(Lock)
+    }
+
     /// That nobody runs it, as long as what is returned lives: the monitor's own hold of the container. One whose container
     /// has just ended still removes what that had, and is waited for.
     ///
@@ -273,12 +280,19 @@ impl Container {
     /// The disk is full, or not to be written.
     pub fn write_state(&self, state: &State, lasts: bool) -> Result<()> {
         let (target, bytes) = (self.state_file(), json(state)?);
-        if lasts && !self.config.remove {
-            return write_whole(&self.folder, &target, &bytes);
+        let written = if lasts && !self.config.remove {
+            write_whole(&self.folder, &target, &bytes)
+        } else {
+            let beside = target.with_extension("json.new");
+            let written = fs::write(&beside, &bytes).and_then(|()| fs::rename(&beside, &target));
+            written
+                .with_context(|| target.display().to_string())
+                .inspect_err(|_| drop(fs::remove_file(&beside)))
+        };
+        match written {
+            // Nobody could be stopped or removed, and a container's end would be lost.
+            Err(error) if full_disk::is(&error) => full_disk::rewrite(&target, &bytes).map_err(|_| error),
+            other => other,
         }
-        let beside = target.with_extension("json.new");
-        fs::write(&beside, bytes)
-            .and_then(|()| fs::rename(&beside, &target))
-            .with_context(|| target.display().to_string())
     }
 }

@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 use ch00_process::failure::Failure;
+use ch00_process::output;
 use ch00_process::wait::{self, code_of};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -172,7 +173,8 @@ fn listen(running: &mut [One], seat: Seat<'_>) -> Result<()> {
         if count == 0 {
             *pipe = None;
         }
-        One::show(prefix, line, count == 0, if end == 0 { seat.out } else { seat.err })?;
+        let shown = One::show(prefix, line, count == 0, if end == 0 { seat.out } else { seat.err });
+        shown.map_err(|error| if end == 0 { output::lost(&error) } else { error })?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@
 //! - [`create`]: an image and a command line become a container on disk
 //! - [`life`]: the mechanism: process and end are written down; [`launch`]: chapter 04's list and this one more
 //! - [`monitor`]: who stays with it; [`log`]: what it said
-//! - [`freeze`]: standing still; [`mend`]: after a crash; [`system`]: the whole of it
+//! - [`freeze`]: standing still; [`mend`]: after a crash; [`full_disk`]: without room; [`unkept`]: what --rm leaves; [`system`]: the whole of it
 //! - [`verbs`]: what people say, and what they read
 //!
 //! Into one that runs:
@@ -36,6 +36,7 @@ pub mod exec;
 pub mod exec_verb;
 pub mod fleet;
 pub mod freeze;
+pub mod full_disk;
 pub mod join;
 pub mod keys;
 pub mod launch;
@@ -54,6 +55,7 @@ pub mod state;
 pub mod system;
 pub mod terminal;
 pub mod truth;
+pub mod unkept;
 pub mod verbs;
 pub mod when;
 pub mod wire;

@@ -126,6 +126,7 @@ impl Mechanism for Life {
                 monitor: Some(monitor),
                 started: Some(When::now()),
                 restarts,
+                log_full: state.log_full,
                 ..State::default()
             };
         })

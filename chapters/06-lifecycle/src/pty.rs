@@ -22,6 +22,9 @@ pub struct Console {
     user: u32,
 }
 
+/// What else there is to do. A terminal made elsewhere would be one that nobody in there can open by its name.
+const WITHOUT: &str = "the same without -t; ls -l /dev/pts inside shows what is there";
+
 /// Where the master arrives.
 #[derive(Debug)]
 pub struct Master(Channel);
@@ -73,13 +76,9 @@ impl Mechanism for Console {
         let master = k
             .why("a pair of terminal ends, of the container's own; whoever holds this one sits at the keyboard")
             .open_in_root(root.as_fd(), Path::new("dev/pts/ptmx"), flags)
-            .map_err(|failure| failure.because("the container has no devpts at /dev/pts any more", "exec without -t"))?;
+            .map_err(|failure| failure.because("the container has no devpts at /dev/pts", WITHOUT))?;
         if !k.why("root inside may have put something else there").is_of_devpts(master.as_fd())? {
-            return Err(k.refuse(
-                "/dev/pts/ptmx is no terminal",
-                "something was put in its place",
-                "exec without -t",
-            ));
+            return Err(k.refuse("/dev/pts/ptmx is no terminal", "something was put in its place", WITHOUT));
         }
         k.why("the other end may be opened").unlock_terminal(master.as_fd())?;
         let terminal = k.why("the other end itself, by no path").terminal_of(master.as_fd())?;

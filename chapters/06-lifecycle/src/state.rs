@@ -78,6 +78,17 @@ pub struct State {
     pub restarts: u32,
     /// Somebody has asked it to end: the restart policy is silent.
     pub stop_asked: bool,
+    /// Since when what it says is not in its log, for want of room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_full: Option<When>,
+}
+
+impl State {
+    /// That its log lacks what it says, as long as the log itself can't say it.
+    #[must_use]
+    pub fn lost(&self) -> Option<String> {
+        self.log_full.map(|since| format!("what it says since {since} is lost: the disk of its log is full"))
+    }
 }
 
 impl Status {

@@ -46,6 +46,10 @@ pub fn sweep(k: &Kernel) -> Result<(usize, Vec<String>)> {
             Err(failure) => kept.push(failure.to_string()),
         }
     }
+    for note in record::unfinished()? {
+        // Its writer was killed before anything was made; somebody else may sweep as well.
+        gone += usize::from(fs::remove_file(note).is_ok());
+    }
     Ok((gone, kept))
 }
 

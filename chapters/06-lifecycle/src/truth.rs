@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use ch00_process::record::Owner;
 
 use crate::containers::Container;
+use crate::freeze;
 use crate::process::Process;
 use crate::state::{State, Status};
 
@@ -32,7 +33,16 @@ pub fn of(container: &Container) -> State {
         }
         Err(_) => State::default(),
     };
-    corrected(state)
+    let claimed = state.status;
+    let state = corrected(state);
+    if claimed != state.status {
+        // Nobody of whom it says that they run is there. It may be the file that is wrong.
+        let found = seen(container, "its state file was wrong");
+        if found.status.lives() {
+            return found;
+        }
+    }
+    state
 }
 
 /// What the file says, unless nobody is left of whom it says it.
@@ -63,20 +73,20 @@ fn ended_unseen(state: State) -> State {
 
 /// Without a file that could be believed: whoever holds the lock is the monitor, and its child the container.
 fn seen(container: &Container, why: &str) -> State {
-    let monitor = holder(container);
-    let process = monitor.as_ref().and_then(|monitor| child_of(monitor.pid));
-    if process.is_some() {
-        return State { status: Status::Running, process, monitor, error: why.into(), ..State::default() };
+    let found = holders(container).into_iter().find_map(|pid| Some((Owner::of(pid)?, child_of(pid)?)));
+    if let Some((monitor, first)) = found {
+        let status = if freeze::is_frozen(&first) { Status::Paused } else { Status::Running };
+        let (process, monitor) = (Some(first), Some(monitor));
+        return State { status, process, monitor, error: why.into(), ..State::default() };
     }
     State { status: Status::Stopped, code: UNSEEN, error: why.into(), ..State::default() }
 }
 
-/// Who holds the lock on `upper`, by the kernel's own list. proc_locks(5).
-fn holder(container: &Container) -> Option<Owner> {
-    let seen = fs::metadata(container.folder.join("upper")).ok()?;
-    let locks = fs::read_to_string("/proc/locks").ok()?;
-    let pid = locks.lines().find_map(|line| holder_in(line, seen.ino()))?;
-    Owner::of(pid)
+/// Who holds the lock on `upper`, by the kernel's own list: the monitor, and who reads its files. proc_locks(5).
+fn holders(container: &Container) -> Vec<u32> {
+    let Ok(seen) = fs::metadata(container.folder.join("upper")) else { return Vec::new() };
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    locks.lines().filter_map(|line| holder_in(line, seen.ino())).collect()
 }
 
 /// `1: FLOCK  ADVISORY  READ 1234 fe:01:5678 0 EOF`. Devices have other numbers there (btrfs), inodes have not.
@@ -87,10 +97,16 @@ fn holder_in(line: &str, inode: u64) -> Option<u32> {
     (found == inode).then(|| pid.parse().ok()).flatten()
 }
 
-/// The monitor's only child; of a container with pids of its own.
+/// The monitor's only child; of a container with pids of its own, so it is number 1 there. Who only reads may have another.
 fn child_of(pid: u32) -> Option<Owner> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    children.split_ascii_whitespace().filter_map(|child| child.parse().ok()).find_map(Owner::of)
+    let is_first = |child: &u32| {
+        let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+        numbers.split_whitespace().last() == Some("1")
+    };
+    let children = children.split_ascii_whitespace().filter_map(|child| child.parse().ok());
+    children.filter(is_first).find_map(Owner::of)
 }
 
 #[cfg(test)]

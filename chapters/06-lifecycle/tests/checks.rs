@@ -5,6 +5,8 @@
 mod crash;
 #[path = "checks/exec.rs"]
 mod exec;
+#[path = "checks/full_disk.rs"]
+mod full_disk;
 #[path = "checks/keyboard.rs"]
 mod keyboard;
 #[path = "checks/life.rs"]
@@ -13,6 +15,8 @@ mod life;
 mod lodge;
 #[path = "checks/many.rs"]
 mod many;
+#[path = "checks/no_devpts.rs"]
+mod no_devpts;
 #[path = "checks/plug.rs"]
 mod plug;
 #[path = "checks/talk.rs"]
@@ -32,6 +36,9 @@ const ROOM: &[Need] = &[Need::UserNamespace];
 /// And a group of one's own.
 const GROUP: &[Need] = &[Need::UserNamespace, Need::Cgroup];
 
+/// Root, who may mount a small file system.
+const DISK: &[Need] = &[Need::Root];
+
 const CHECKS: &[Check] = &[
     Check { name: "ch06_only_legal_moves_are_made", new: true, needs: GROUP, run: life::moves },
     Check { name: "ch06_a_container_outlives_its_terminal", new: true, needs: ROOM, run: life::outlives },
@@ -44,9 +51,11 @@ const CHECKS: &[Check] = &[
     Check { name: "ch06_a_killed_monitor_is_no_lie", new: true, needs: ROOM, run: crash::monitor_killed },
     Check { name: "ch06_a_restarted_machine_is_no_lie", new: true, needs: ROOM, run: crash::rebooted },
     Check { name: "ch06_a_damaged_state_is_no_lie", new: true, needs: ROOM, run: crash::damaged },
+    Check { name: "ch06_who_is_frozen_can_be_ended", new: false, needs: GROUP, run: crash::frozen },
     Check { name: "ch06_a_number_that_is_given_again_is_nobody", new: true, needs: ROOM, run: crash::reused },
     Check { name: "ch06_what_it_said_is_kept", new: true, needs: ROOM, run: talk::logs },
     Check { name: "ch06_the_log_fills_no_disk", new: false, needs: ROOM, run: talk::rotated },
+    Check { name: "ch06_a_full_disk_stops_nobody", new: false, needs: DISK, run: full_disk::full },
     Check { name: "ch06_names_are_unique", new: true, needs: ROOM, run: talk::names },
     Check { name: "ch06_lists_tell_what_the_host_sees", new: true, needs: ROOM, run: talk::lists },
     Check { name: "ch06_sixteen_shells_agree", new: true, needs: ROOM, run: many::race },
@@ -63,6 +72,12 @@ const CHECKS: &[Check] = &[
     Check { name: "ch06_exec_pipes_are_clean", new: false, needs: ROOM, run: exec::pipes },
     Check { name: "ch06_one_command_to_many", new: false, needs: ROOM, run: exec::fleet },
     Check { name: "ch06_a_terminal_is_the_containers", new: true, needs: ROOM, run: keyboard::terminal },
+    Check {
+        name: "ch06_no_terminal_is_made_of_anything_else",
+        new: false,
+        needs: ROOM,
+        run: no_devpts::replaced,
+    },
     Check { name: "ch06_raw_mode_is_put_back", new: false, needs: ROOM, run: keyboard::put_back },
     Check { name: "ch06_detach_leaves_the_command", new: false, needs: ROOM, run: keyboard::detach },
     Check { name: "ch06_all_attached_see_the_same", new: true, needs: ROOM, run: keyboard::run_and_attach },

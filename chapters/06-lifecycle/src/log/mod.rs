@@ -23,7 +23,7 @@ fn word(stream: Stream) -> &'static str {
 }
 
 /// The newest file, or one that is so many rotations old.
-fn file(folder: &Path, age: u32) -> PathBuf {
+pub(crate) fn file(folder: &Path, age: u32) -> PathBuf {
     if age == 0 { folder.join("log") } else { folder.join(format!("log.{age}")) }
 }
 

@@ -1,13 +1,16 @@
-//! The monitor's side of the log. A full disk costs lines, and never the container.
+//! The monitor's side of the log. A full disk costs lines, and never the container; and that they are lost is told: at
+//! once by the container's state, and in the log itself as soon as there is room.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::mem::take;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Entry, file};
 use crate::config::LogLimit;
+use crate::containers::Container;
+use crate::state::State;
 use crate::when::When;
 use crate::wire::Stream;
 
@@ -18,7 +21,10 @@ pub struct Writer {
     limit: LogLimit,
     file: Option<File>,
     written: u64,
-    lost: u64,
+    /// Since when there is no room.
+    full: Option<When>,
+    /// What the container's state says of that.
+    admitted: Option<When>,
     /// What has no line break yet, of each output.
     begun: [Vec<u8>; 2],
 }
@@ -27,15 +33,17 @@ pub struct Writer {
 const LONGEST: usize = 16 << 10;
 
 impl Writer {
-    /// The log of the container in `folder`; what it said before stays.
+    /// The log of the container; what it said before stays.
     #[must_use]
-    pub fn open(folder: &Path, limit: LogLimit) -> Self {
+    pub fn open(container: &Container) -> Self {
+        let full = container.state().log_full; // of a run before this one
         let mut writer = Self {
-            folder: folder.into(),
-            limit,
+            folder: container.folder.clone(),
+            limit: container.config.log,
             file: None,
             written: 0,
-            lost: 0,
+            full,
+            admitted: full,
             begun: [Vec::new(), Vec::new()],
         };
         writer.reopen();
@@ -76,21 +84,42 @@ impl Writer {
         self.put(&text);
     }
 
-    fn put(&mut self, text: &[u8]) {
-        if text.is_empty() {
+    /// Writes into the container's state since when its log has no room, where that has changed. `waits` for whoever
+    /// changes the state at this moment; else it is left for the next time, and the command doesn't wait.
+    pub fn admit(&mut self, container: &Container, waits: bool) {
+        if self.full == self.admitted {
             return;
+        }
+        let lock = if waits { container.lock().ok() } else { container.try_lock() };
+        let Some(_lock) = lock else { return };
+        let state = State { log_full: self.full, ..container.state() };
+        if container.write_state(&state, false).is_ok() {
+            self.admitted = self.full;
+        }
+    }
+
+    fn put(&mut self, text: &[u8]) {
+        if text.is_empty() && self.full.is_none() {
+            return;
+        }
+        if self.file.is_none() {
+            self.reopen(); // there may be room by now
         }
         if self.written > 0 && self.written + text.len() as u64 > self.limit.size {
             self.rotate();
         }
-        let note = (self.lost > 0).then(|| {
+        let now = When::now();
+        let note = self.full.map(|since| {
             let mut note = Vec::new();
-            let content = format!("[boxroom: {} bytes of the log are lost: its disk was full]", self.lost);
-            Entry { when: When::now(), stream: Stream::Err, whole: true, content: content.as_bytes() }
-                .put(&mut note);
+            let content =
+                format!("[boxroom: what it said since {since} is lost: the disk of its log was full]");
+            Entry { when: now, stream: Stream::Err, whole: true, content: content.as_bytes() }.put(&mut note);
             note
         });
-        let Some(out) = &mut self.file else { return self.lose(text.len()) };
+        let Some(out) = &mut self.file else {
+            self.full = self.full.or(Some(now));
+            return;
+        };
         let before = self.written;
         let written = note.iter().map(Vec::as_slice).chain([text]).try_for_each(|text| {
             out.write_all(text)?;
@@ -101,14 +130,10 @@ impl Writer {
             // Half an entry would spoil the next one: back to where it was whole.
             let _ = out.set_len(before);
             self.written = before;
-            self.lose(text.len());
+            self.full = self.full.or(Some(now));
         } else {
-            self.lost = 0;
+            self.full = None;
         }
-    }
-
-    fn lose(&mut self, bytes: usize) {
-        self.lost += bytes as u64;
     }
 
     /// The oldest goes, each other one grows older. Names alone change, so a reader keeps what it has open.
@@ -122,5 +147,36 @@ impl Writer {
             };
         }
         self.reopen();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ch06_a_log_that_could_not_be_made_is_made_later() {
+        let folder = std::env::temp_dir().join(format!("ch06-writer-{}", std::process::id()));
+        let limit = LogLimit::default();
+        let begun = [Vec::new(), Vec::new()];
+        let mut writer = Writer {
+            folder: folder.clone(),
+            limit,
+            file: None,
+            written: 0,
+            full: None,
+            admitted: None,
+            begun,
+        };
+        writer.heard(Stream::Out, b"lost\n");
+        assert!(writer.full.is_some());
+        fs::create_dir(&folder).unwrap();
+        writer.heard(Stream::Out, b"kept\n");
+        assert!(writer.full.is_none());
+        let text = fs::read_to_string(file(&folder, 0)).unwrap();
+        let mut lines = text.lines();
+        assert!(lines.next().unwrap().contains(" stderr F [boxroom: what it said since "));
+        assert!(lines.next().unwrap().ends_with(" stdout F kept"));
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -188,7 +188,7 @@ impl Monitor {
         let hold = container.hold().map_err(failure)?;
         // Shared from here: chapter 04's launch takes a share of it as well.
         hold.relock(FlockArg::LockShared).map_err(|errno| said("flock", errno))?;
-        let log = Writer::open(&container.folder, container.config.log);
+        let log = Writer::open(&container);
         let no_socket =
             |error: std::io::Error| failure(anyhow::Error::from(error).context("the monitor's socket"));
         let mut attached = AttachServer::new(Inside::default()).map_err(no_socket)?;
@@ -248,7 +248,7 @@ impl Monitor {
         // The command line's words, the launch's code: nothing of it is needed for a long time.
         let spare = Spare::find();
         let k = &Kernel::new(Process::Host, None);
-        let mut ears = Ears { log: &mut self.log, attached };
+        let mut ears = Ears { container: &self.container, log: &mut self.log, attached };
         until_the_end(k, running.pidfd(), outputs, &self.signals, &mut ears, &spare);
         running.end(k, |_| {}).map(|ended| ended.code)
     }

@@ -12,12 +12,14 @@ use nix::unistd::read;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::attach_server::AttachServer;
+use crate::containers::Container;
 use crate::log::write::Writer;
 use crate::monitor::ends::Outputs;
 use crate::wire::{MOST, Stream};
 
 /// Who hears what the command says.
 pub(super) struct Ears<'a> {
+    pub(super) container: &'a Container,
     pub(super) log: &'a mut Writer,
     pub(super) attached: &'a mut AttachServer,
 }
@@ -93,6 +95,7 @@ pub(super) fn until_the_end(
         }
     }
     ears.log.ended();
+    ears.log.admit(ears.container, true);
 }
 
 /// One of the command's outputs.
@@ -121,6 +124,7 @@ impl End {
             Ok(0) => self.file = None,
             Ok(length) => {
                 ears.log.heard(self.stream, &piece[..length]);
+                ears.log.admit(ears.container, false);
                 ears.attached.output(self.stream, &piece[..length]);
             }
             Err(Errno::EINTR | Errno::EAGAIN) => {}

@@ -25,6 +25,7 @@ use crate::monitor::{self, How};
 use crate::process::Process as Known;
 use crate::state::{Move, State, Status};
 use crate::terminal::Seat;
+use crate::unkept;
 
 /// `create`
 #[derive(Debug, Args)]
@@ -245,6 +246,7 @@ pub(crate) fn begin(
         end::ask(container, None, Some(Duration::ZERO))?;
         return begin(container, watch, seat, attached);
     }
+    unkept::settle(container)?;
     let (k, spare) = teller(watch, seat)?;
     let life = Life { container: container.clone(), restarts: 0, lock: Some(lock), record: None };
     let how = How { teller: spare, attached: attached.map(|manner| (seat, manner)) };

@@ -15,6 +15,7 @@ use super::{Io, unwatched};
 use crate::attach::{self, Manner, Over};
 use crate::containers::{Container, Containers};
 use crate::freeze;
+use crate::full_disk;
 use crate::keys::Keys;
 use crate::life::Life;
 use crate::mend::mend;
@@ -111,7 +112,10 @@ pub(crate) fn ask(container: &Container, signal: Option<&str>, patience: Option<
         .or(container.config.container.stop_signal.as_deref())
         .map_or(Ok(Signal::SIGTERM), signal_of)?;
     let patience = patience.unwrap_or_else(|| Duration::from_secs(container.config.stop_timeout.into()));
-    let Some((process, monitor)) = silence_the_policy(container)? else { return Ok(()) };
+    let Some(Asked { process, monitor, waits }) = silence_the_policy(container)? else { return Ok(()) };
+    if waits && let Some(monitor) = &monitor {
+        let _ = monitor.signal(&k, Signal::SIGTERM); // to start what shall not start any more
+    }
     if let Some(process) = &process {
         // ANCHOR: task-stop
         if patience > Duration::ZERO {
@@ -127,39 +131,50 @@ pub(crate) fn ask(container: &Container, signal: Option<&str>, patience: Option<
 }
 // ANCHOR_END: stop
 
-/// From here on the restart policy is silent. Who is to be ended; `None` where it doesn't run.
-fn silence_the_policy(container: &Container) -> Result<Option<(Option<Process>, Option<Process>)>> {
+/// Who is to be ended.
+struct Asked {
+    process: Option<Process>,
+    monitor: Option<Process>,
+    /// The monitor waits for the moment to start it again. One that doesn't needs no word from us, and may be a `run` in the
+    /// foreground: a signal would be taken for the end of that.
+    waits: bool,
+}
+
+/// From here on the restart policy is silent. `None` where it doesn't run.
+fn silence_the_policy(container: &Container) -> Result<Option<Asked>> {
     let _lock = container.lock()?;
     let mut state = container.state();
     if state.status.after(Move::Stop, container.name()).is_err() {
         return Ok(None);
     }
     state.stop_asked = true;
-    if state.status == Status::Restarting {
+    let waits = state.status == Status::Restarting;
+    if waits {
         state.status = Status::Stopped;
     }
+    freeze::thaw(&state, &unwatched());
     if state.status == Status::Paused {
-        freeze::set(container, &state, false, &unwatched())?; // who is frozen can't even be asked
         state.status = Status::Running;
     }
     container.write_state(&state, false)?;
     let find = |owner: &Option<_>| owner.as_ref().and_then(Process::find);
-    Ok(Some((find(&state.process), find(&state.monitor))))
+    Ok(Some(Asked { process: find(&state.process), monitor: find(&state.monitor), waits }))
 }
 
 /// Waits until all is written down, by the monitor; by us, where that was killed.
 fn settle(container: &Container, process: Option<&Process>, monitor: Option<&Process>) -> Result<()> {
     const PATIENCE: Duration = Duration::from_secs(30);
     let k = unwatched();
-    if let Some(monitor) = monitor {
-        let _ = monitor.signal(&k, Signal::SIGTERM); // it may be waiting to start what shall not start any more
-        if !monitor.ends_within(Some(PATIENCE)) {
-            let what = format!("container {}: its monitor ({}) doesn't end", container.name(), monitor.pid());
-            return Err(Failure::said(what, "", "kill -9 it; rm --force removes the container then")
-                .code(1)
-                .into());
-        }
-    } else if let Some(process) = process
+    if let Some(monitor) = monitor
+        && !monitor.ends_within(Some(PATIENCE))
+    {
+        let what = format!("container {}: its monitor ({}) doesn't end", container.name(), monitor.pid());
+        return Err(Failure::said(what, "", "kill -9 it; rm --force removes the container then")
+            .code(1)
+            .into());
+    }
+    // One that was killed takes its container along, and doesn't wait for it.
+    if let Some(process) = process
         && !process.ends_within(Some(PATIENCE))
     {
         bail!("container {}: process {} doesn't end", container.name(), process.pid());
@@ -272,7 +287,14 @@ pub(crate) fn remove(container: &Container, force: bool) -> Result<()> {
     let k = unwatched();
     let step = if force { Move::Discard } else { Move::Remove };
     mend(container, &k)?.status.after(step, container.name())?;
-    let record = Record::until_reboot(Life::RECORD, &container.folder.display().to_string())?;
+    let record = || Record::until_reboot(Life::RECORD, &container.folder.display().to_string());
+    let record = match record() {
+        Err(error) if full_disk::is(&error) => {
+            full_disk::give_up_log(&container.folder, container.config.log.files);
+            record()?
+        }
+        other => other?,
+    };
     // Whoever has its files mounted has ended; who reads them from below is waited for.
     let hold = container.hold();
     if let Err(error) = hold {

@@ -64,6 +64,8 @@ pub(super) fn inspect(inspect: &Inspect, io: &mut Io<'_>) -> Result<u8> {
 #[must_use]
 pub fn known(container: &Container) -> Value {
     let (config, state) = (&container.config, container.state());
+    let said: Vec<_> =
+        Some(state.error.clone()).into_iter().chain(state.lost()).filter(|said| !said.is_empty()).collect();
     let zero = || "0001-01-01T00:00:00Z".to_string(); // Go's word for never
     let restart = match config.restart {
         Restart::OnFailure(most) => json!({ "Name": "on-failure", "MaximumRetryCount": most.unwrap_or(0) }),
@@ -85,7 +87,7 @@ pub fn known(container: &Container) -> Value {
             "Pid": state.process.as_ref().map_or(0, |process| process.pid),
             "MonitorPid": state.monitor.as_ref().map_or(0, |monitor| monitor.pid),
             "ExitCode": state.code,
-            "Error": state.error,
+            "Error": said.join("; "),
             "StartedAt": state.started.map_or_else(zero, |when| when.to_string()),
             "FinishedAt": state.finished.map_or_else(zero, |when| when.to_string()),
         },

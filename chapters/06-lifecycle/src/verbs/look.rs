@@ -198,5 +198,9 @@ pub(super) fn logs(logs: &Logs, io: &mut Io<'_>) -> Result<()> {
         )
         .into());
     }
-    read::show(&container, &show, &mut io.out, &mut io.err)
+    read::show(&container, &show, &mut io.out, &mut io.err)?;
+    if let Some(lost) = container.state().lost() {
+        writeln!(io.err, "{}: container {}: {lost}", io.program, container.name())?;
+    }
+    Ok(())
 }

@@ -17,7 +17,8 @@ use anyhow::Result;
 use ch00_process::explain::Process;
 use ch00_process::failure::{ENGINE, Failure};
 use ch00_process::kernel::Kernel;
-use ch00_process::keyboard;
+use ch00_process::output::Output;
+use ch00_process::{keyboard, output};
 use ch05_volumes::mapped;
 use clap::{Parser, Subcommand};
 
@@ -127,19 +128,18 @@ impl Io<'_> {
 pub fn main<C: Parser>(
     program: &str,
     (input, out, err): &(Stdin, Stdout, Stderr),
-    run: impl FnOnce(C, &mut Io<'_>) -> u8,
+    run: impl FnOnce(C, &mut Io<'_>) -> Result<u8>,
 ) -> ExitCode {
     let seat = Seat { input: input.as_fd(), out: out.as_fd(), err: err.as_fd() };
-    let (mut out, mut err) = (out, err);
-    let mut io = Io { out: &mut out, err: &mut err, program, seat };
-    if let Some(done) = mapped::asked() {
-        let told = done.map_err(|error| writeln!(io.err, "{program}: {error:#}"));
-        return u8::from(told.is_err()).into();
-    }
-    match keyboard::command_line() {
-        Ok(cli) => run(cli, &mut io).into(),
-        Err(code) => code.into(),
-    }
+    let (mut output, mut err) = (Output::new(out), err);
+    let done = match mapped::asked() {
+        Some(done) => done.map(|()| 0).map_err(one),
+        None => match keyboard::command_line() {
+            Ok(cli) => run(cli, &mut Io { out: &mut output, err: &mut err, program, seat }),
+            Err(code) => return code.into(),
+        },
+    };
+    output.end(program, done, &mut err).into()
 }
 
 /// The kernel of a verb that nobody watches.
@@ -148,8 +148,11 @@ pub(crate) fn unwatched() -> Kernel {
 }
 
 /// Does what a verb says. The exit code.
-pub fn run(verb: Verb, io: &mut Io<'_>) -> u8 {
-    let done = match verb {
+///
+/// # Errors
+/// What could not be done, with Docker's code for it.
+pub fn run(verb: Verb, io: &mut Io<'_>) -> Result<u8> {
+    match verb {
         Verb::Create(create) => begin::create(*create, io),
         Verb::Run(run) => begin::run(*run, io),
         Verb::Start(start) => begin::start(&start, io),
@@ -171,12 +174,15 @@ pub fn run(verb: Verb, io: &mut Io<'_>) -> u8 {
         Verb::Volume(volume) => volume::volume(volume, io),
         Verb::Ps(ps) => look::ps(&ps, io).map(|()| 0).map_err(one),
         Verb::Logs(logs) => look::logs(&logs, io).map(|()| 0).map_err(one),
-    };
-    done.unwrap_or_else(|error| io.fail(&error))
+    }
 }
 
 /// Docker's code for a verb that could not: 1, where `run` has 125.
-fn one(error: anyhow::Error) -> anyhow::Error {
+#[must_use]
+pub fn one(error: anyhow::Error) -> anyhow::Error {
+    if output::is_lost(&error) {
+        return error; // told by who ends the program
+    }
     match error.downcast::<Failure>() {
         Ok(failure) => failure.code(1).into(),
         Err(error) => Failure::said(format!("{error:#}"), "", "").code(1).into(),

@@ -1,6 +1,7 @@
 //! Whatever is killed whenever, and whatever becomes of the files: what is told is true, and nothing is left.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -94,7 +95,19 @@ pub(crate) fn monitor_killed(stage: &Stage) -> Result<(), Finding> {
     gone(first)?;
     state(&lodge, &name, "exited Exited (137)")?;
     says(&lodge.tell(&["wait", &name])?, "137\n")?;
-    goes_on(&lodge, &name)
+    goes_on(&lodge, &name)?;
+    // One whose files nobody keeps: its overlay is volatile, and was not unmounted by whom the kernel expects.
+    let (name, first) = lodge.guest("unkept", &["--rm"])?;
+    says(&lodge.tell(&["exec", &name, "sh", "-c", "echo kept > /file"])?, "")?;
+    kill(Pid::from_raw(monitor_of(first)?), Signal::SIGKILL)?;
+    gone(first)?;
+    state(&lodge, &name, "exited Exited (137)")?;
+    says(&lodge.tell(&["start", &name])?, &format!("{name}\n"))?;
+    first_of(&name)?;
+    says(&lodge.tell(&["exec", &name, "cat", "/file"])?, "kept\n")?;
+    let id = lodge.tell(&["inspect", "-f", "{{.Id}}", &name])?.stdout.trim().to_string();
+    says(&lodge.tell(&["stop", "-t", "0", &name])?, &format!("{name}\n"))?;
+    nothing_of(&id, &name)
 }
 
 /// As another kernel would find it: the run folder is empty, and the state says that it runs.
@@ -116,7 +129,8 @@ pub(crate) fn rebooted(stage: &Stage) -> Result<(), Finding> {
 /// Empty, cut off, nonsense: while it runs and when it has ended.
 pub(crate) fn damaged(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
-    for (n, text) in ["", "{\"status\":\"runn", "nonsense", "{\"status\":\"asleep\"}"].iter().enumerate() {
+    let texts = ["", "{\"status\":\"runn", "nonsense", "{\"status\":\"asleep\"}", "{\"status\":\"running\"}"];
+    for (n, text) in texts.iter().enumerate() {
         let (name, first) = lodge.guest(&format!("damaged-{n}"), &[])?;
         let file = home(&lodge, &name)?.join("state.json");
         fs::write(&file, text)?;
@@ -126,6 +140,59 @@ pub(crate) fn damaged(stage: &Stage) -> Result<(), Finding> {
         fs::write(&file, text)?;
         state(&lodge, &name, "exited Exited")?;
         goes_on(&lodge, &name)?;
+    }
+    unfinished(stage)
+}
+
+/// A note whose writer was killed before it had its name. In a place of its own: prune would take other checks' containers.
+fn unfinished(stage: &Stage) -> Result<(), Finding> {
+    let place = tempfile::tempdir_in(folder()?)?;
+    let lodge = Lodge::at(stage, place.path().into())?;
+    let records = place.path().join("run/records");
+    fs::create_dir_all(&records)?;
+    fs::set_permissions(place.path().join("run"), fs::Permissions::from_mode(0o700))?;
+    fs::write(records.join(".4194303-1-1"), "")?;
+    equal(&lodge.tell(&["system", "prune", "-f"])?.code.to_string(), "0")?;
+    equal(&fs::read_dir(&records)?.count().to_string(), "0")
+}
+
+/// Whatever is found, nobody is left who can't be killed: version 1's freezer, where every distribution has it.
+struct Thawed(Seen);
+
+impl Drop for Thawed {
+    fn drop(&mut self) {
+        let groups = self.0.groups();
+        if let Some((_, path)) = groups.lines().find_map(|line| line.split_once(":freezer:")) {
+            let _ = fs::write(format!("/sys/fs/cgroup/freezer{path}/freezer.state"), "THAWED");
+        }
+    }
+}
+
+/// Who is frozen can't be killed, with cgroup version 1 not even by the kernel: whatever has happened to those who know that
+/// it is, it can be ended.
+pub(crate) fn frozen(stage: &Stage) -> Result<(), Finding> {
+    let lodge = Lodge::new(stage)?;
+    let killed = ["monitor-killed"; 4];
+    for (n, deed) in ["damaged", "wrong", "not-noted"].into_iter().chain(killed).enumerate() {
+        let (name, first) = lodge.guest(&format!("frozen-{n}"), &[])?;
+        let _thawed = Thawed(first);
+        let file = home(&lodge, &name)?.join("state.json");
+        let before = fs::read_to_string(&file)?;
+        says(&lodge.tell(&["pause", &name])?, &format!("{name}\n"))?;
+        match deed {
+            "damaged" => fs::write(&file, "{\"status\":\"pau")?,
+            "wrong" => fs::write(&file, "{\"status\":\"paused\"}")?,
+            "not-noted" => fs::write(&file, before)?,
+            _ => kill(Pid::from_raw(monitor_of(first)?), Signal::SIGKILL)?,
+        }
+        if ["damaged", "wrong"].contains(&deed) {
+            state(&lodge, &name, "paused Up")?;
+        }
+        let id =
+            home(&lodge, &name)?.file_name().map(|id| id.to_string_lossy().into_owned()).unwrap_or_default();
+        says(&lodge.tell(&["rm", "-f", &name])?, &format!("{name}\n"))?;
+        gone(first)?;
+        nothing_of(&id, &name)?;
     }
     Ok(())
 }

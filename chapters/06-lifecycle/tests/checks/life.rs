@@ -110,7 +110,16 @@ pub(crate) fn stop(stage: &Stage) -> Result<(), Finding> {
     if began.elapsed() > Duration::from_secs(5) {
         return Err(Finding::seen("patient").with("seconds", began.elapsed().as_secs()));
     }
-    says(&lodge.tell(&["wait", &name])?, "7\n")
+    says(&lodge.tell(&["wait", &name])?, "7\n")?;
+    // One in the foreground ends with its command's code, not by a signal of ours.
+    let name = lodge.expects("foreground");
+    let words = ["run", "--rm", "--name", &name, mould::IMAGE, "sh", "-c", "sleep 5000; exit", &name];
+    let mut starter = lodge.command(&words)?.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    first_of(&name)?;
+    let stopped = lodge.tell(&["stop", "-t", "0", &name])?;
+    let ended = starter.wait()?;
+    says(&stopped, &format!("{name}\n"))?;
+    equal(&format!("{:?}", ended.code()), "Some(137)")
 }
 
 /// 'Is a stopped container gone?'

@@ -16,6 +16,8 @@ use checks::stage::{PATH, Stage, folder};
 /// A check's containers and volumes.
 pub(crate) struct Lodge {
     binary: PathBuf,
+    /// Where their root and their run folder are.
+    place: PathBuf,
     /// Whether the stage has containers that go on.
     pub(crate) knows: bool,
     nonce: String,
@@ -30,9 +32,15 @@ pub(crate) struct Seen(pub(crate) i32);
 impl Lodge {
     pub(crate) fn new(stage: &Stage) -> Result<Self, Finding> {
         mould::ready()?;
+        Self::at(stage, folder()?.into())
+    }
+
+    /// In another place, where the mould is already.
+    pub(crate) fn at(stage: &Stage, place: PathBuf) -> Result<Self, Finding> {
         let binary = stage.binary().context("a stage without a binary")?.to_path_buf();
         let nonce = checks::secret()?[..8].to_string();
-        Ok(Self { binary, knows: stage.has(6), nonce, made: RefCell::default(), volumes: RefCell::default() })
+        let (made, volumes) = (RefCell::default(), RefCell::default());
+        Ok(Self { binary, place, knows: stage.has(6), nonce, made, volumes })
     }
 
     /// A name that nobody else has.
@@ -49,7 +57,7 @@ impl Lodge {
     pub(crate) fn dressed(&self, program: &Path, words: &[&str]) -> Result<Command, Finding> {
         let mut command = Command::new(program);
         command.args(words).env_clear().stdin(Stdio::null()).env("PATH", PATH).env("HOME", "/");
-        command.env("BOXROOM_RUN", folder()?.join("run")).env("BOXROOM_ROOT", folder()?.join("root"));
+        command.env("BOXROOM_RUN", self.place.join("run")).env("BOXROOM_ROOT", self.place.join("root"));
         Ok(command)
     }
 
