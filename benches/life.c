@@ -4,7 +4,7 @@
 //   what is read: the image's three files and two of its users' files, once each
 //   two notes on disk before what they name is made; no fsync: all of it may go with the power
 //   the container: its folders, its name (a link), its locks, config.json, state.json twice; an overlay, volatile, as root
-//   its groups: in each hierarchy that GROUPS names one, cpuset filled, the waiting child moved into those of version 1
+//   its groups: in each hierarchy that GROUPS names one, cpuset filled, the child writes itself into those of version 1
 //   its end: why it ended, and all of it removed again
 //
 //     cc -O2 -static -o life life.c && ./life [--detach] HOME GROUPS LOWERS COMMAND [ARG...]
@@ -50,7 +50,7 @@ static void unlocked(int file) {
 static void record(int n, size_t length) {
     char beside[256], words[1024] = {0};
     look("/proc/self/", "stat");
-    look("/proc/sys/kernel/random/", "boot_id");
+    if (n == 0) look("/proc/sys/kernel/random/", "boot_id");
     snprintf(notes[n], sizeof notes[n], "%s/run/records/%s-%d.json", home, id, n);
     snprintf(beside, sizeof beside, "%s/run/records/.%s-%d", home, id, n);
     text_file(beside, notes[n], words, length);
@@ -117,6 +117,8 @@ static int into_groups(void) {
     }
     upper = locked(at(path, "%s/%s", folder, "upper"), LOCK_SH);
     unlocked(store);
+    for (int n = 0; n < hierarchies; n++)
+        if (n != version2) doors[open_doors++] = SURE(open(at(path, "%s/%s", groups[n], "tasks"), O_WRONLY | O_CLOEXEC));
     return version2 < 0 ? 0 : SURE(open(groups[version2], O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
@@ -126,13 +128,9 @@ static void state(size_t length) {
 }
 
 static void in_its_groups(int pid) {
-    char number[16], of[64];
-    snprintf(number, sizeof number, "%d", pid);
-    for (int n = 0; n < hierarchies; n++)
-        if (n != version2) put_in(groups[n], "cgroup.procs", number);
+    char of[64];
     snprintf(of, sizeof of, "/proc/%d/", pid);
     look(of, "stat"), look("/proc/self/", "stat");
-    look("/proc/sys/kernel/random/", "boot_id");
     state(313);
     unlocked(own);
 }
