@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 /// How many processes a learner's program may have at once, beside those of the user: enough for every check.
@@ -51,10 +52,18 @@ pub fn watch(patience: Duration) {
     });
 }
 
-/// The checks are over: what the program has left running is killed. A program without a room ends, on a signal, alone,
-/// and what it has started would go on for ever.
+/// The checks are over: what the program has left running is killed, and its end waited for. A program without a room ends,
+/// on a signal, alone, and what it has started would go on for ever.
 pub fn end() {
-    end_all(Pid::this());
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let until = Instant::now() + PATIENCE;
+    // What forked just before it was stopped is found the next time.
+    while !descendants(Pid::this()).is_empty() && Instant::now() < until {
+        end_all(Pid::this());
+        // All of them become this process's children sooner or later, and until they are waited for they are still there.
+        while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(|ended| ended != WaitStatus::StillAlive) {}
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// A bomb of forks stops at a number instead of at the machine's end. RLIMIT_NPROC counts all processes of a user, and
