@@ -84,10 +84,16 @@ impl Writer {
         self.put(&text);
     }
 
+    /// Whether the container's state doesn't say yet what it has to of the log.
+    #[must_use]
+    pub fn has_to_admit(&self) -> bool {
+        self.full != self.admitted
+    }
+
     /// Writes into the container's state since when its log has no room, where that has changed. `waits` for whoever
     /// changes the state at this moment; else it is left for the next time, and the command doesn't wait.
     pub fn admit(&mut self, container: &Container, waits: bool) {
-        if self.full == self.admitted {
+        if !self.has_to_admit() {
             return;
         }
         let lock = if waits { container.lock().ok() } else { container.try_lock() };

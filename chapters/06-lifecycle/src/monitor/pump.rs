@@ -24,7 +24,7 @@ pub(super) struct Ears<'a> {
     pub(super) attached: &'a mut AttachServer,
 }
 
-/// How often a terminal that nobody has open is looked at: somebody may open it again.
+/// How often a terminal that nobody has open is looked at (somebody may open it again), and a lock that was taken.
 const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// After so long without a word, what was needed for the last one is given back: most monitors have nothing to do for
@@ -52,11 +52,13 @@ pub(super) fn until_the_end(
         let listens = |end: &&End| !full && !end.hangs;
         let open = ends.iter().filter(listens).filter_map(|end| end.file.as_ref());
         watched.extend(open.map(|file| PollFd::new(file, PollFlags::IN)));
-        let hangs = ends.iter().any(|end| end.hangs);
-        let may_rest = !(ended || hangs || full);
+        // Somebody changed the state when it was to say that the log has no room: it is tried again.
+        ears.log.admit(ears.container, false);
+        let looks_again = ends.iter().any(|end| end.hangs) || ears.log.has_to_admit();
+        let may_rest = !(ended || looks_again || full);
         let patience = match (ended, full) {
             (true, false) => Some(NONE), // what it said is there already, or never comes
-            _ if hangs => Some(LOOK_AGAIN),
+            _ if looks_again => Some(LOOK_AGAIN),
             _ if may_rest => Some(QUIET),
             _ => None,
         };

@@ -72,9 +72,11 @@ pub(crate) fn full(stage: &Stage) -> Result<(), Finding> {
     if !within(PATIENCE, goes_on) {
         return Err(Finding::seen("hangs"));
     }
-    // Told at once, by both who may be asked.
+    // Told as soon as nobody else changes the state, by both who may be asked.
+    let lost = " is lost: the disk of its log is full";
+    within(PATIENCE, || error().is_ok_and(|told| told.stdout.contains(lost)));
     for said in [error()?.stdout, lodge.tell(&["logs", &name])?.stderr] {
-        if !said.contains(" is lost: the disk of its log is full") {
+        if !said.contains(lost) {
             return Err(Finding::seen("untold").with("said", said.trim()));
         }
     }
@@ -88,6 +90,7 @@ pub(crate) fn full(stage: &Stage) -> Result<(), Finding> {
     let said = lodge.tell(&["logs", &name])?;
     equal(&said.stdout.starts_with("begins\n").to_string(), "true")?;
     equal(&said.stderr.contains(" is lost: the disk of its log was full]\n").to_string(), "true")?;
+    within(PATIENCE, || error().is_ok_and(|told| told.stdout.trim().is_empty()));
     equal(error()?.stdout.trim(), "")?;
     // Its end is known, though there is no room to write it.
     disk.fill()?;
