@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use ch00_process::failure::Failure;
@@ -91,6 +92,11 @@ const PSEUDO: [&str; 22] = [
 /// The kind of such a file system, where the folder is in one. The mount that it is in is known by the descriptor, not by
 /// its path. proc_pid_fdinfo(5), proc_pid_mountinfo(5)
 fn made_by_the_kernel(folder: &Path) -> Option<String> {
+    // Who has blocks is no such file system, and the list of mounts need not be read: but for devtmpfs, which is /dev.
+    let device = |path: &Path| fs::metadata(path).map(|seen| seen.dev()).ok();
+    if rustix::fs::statfs(folder).ok()?.f_blocks > 0 && device(folder) != device(Path::new("/dev")) {
+        return None;
+    }
     let opened = fs::File::open(folder).ok()?;
     let info = kernel_file::text(&PathBuf::from(format!("/proc/self/fdinfo/{}", opened.as_raw_fd()))).ok()?;
     let mount = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().to_string();

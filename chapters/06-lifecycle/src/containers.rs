@@ -72,7 +72,9 @@ impl Containers {
         let store = Store::open()?;
         let run = place::run_root()?.join("containers");
         for folder in [&run, &store.containers().join(NAMES)] {
-            fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+            if !folder.is_dir() {
+                fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+            }
         }
         Ok(Self { store, run })
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use ch00_process::exec::Command;
 use ch00_process::failure::Failure;
+use ch00_process::kernel_file;
 use ch00_process::launch::Launch;
 use ch00_process::mechanism::Chain;
 use ch00_process::mechanism::SameRoot;
@@ -185,7 +186,7 @@ fn is_mapped(target: &Target, gid: u32) -> bool {
 
 /// In a user namespace of one id nobody may give up groups; the kernel has said so when it was made.
 fn has_one_id(target: &Target) -> bool {
-    let denied = fs::read_to_string(format!("/proc/{}/setgroups", target.pid()));
+    let denied = kernel_file::text(Path::new(&format!("/proc/{}/setgroups", target.pid())));
     denied.is_ok_and(|text| text.trim() == "deny")
 }
 

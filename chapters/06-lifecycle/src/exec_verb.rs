@@ -71,17 +71,16 @@ pub fn run(options: Options, seat: Seat<'_>, k: &Kernel) -> Result<u8> {
         let cause = "a command in a container has the rights of that container, and no more";
         return Err(Failure::said("--privileged", cause, "leave it out; --user 0 is root inside").into());
     }
-    let all = Containers::open()?;
     if options.all {
-        return fleet::run(&all, &options, seat);
+        return fleet::run(&Containers::open()?, &options, seat);
     }
     let [name, command @ ..] = &options.words[..] else { return Err(no_command().into()) };
     if command.is_empty() {
         return Err(no_command().into());
     }
     wants_terminal(seat, options.interactive, options.tty)?;
-    own_program::protect(k)?;
-    let container = all.find(&name.to_string_lossy())?;
+    own_program::protect(k)?; // begins anew, so nothing is looked up before
+    let container = Containers::open()?.find(&name.to_string_lossy())?;
     let wish = Wish {
         env: options.env,
         env_files: options.env_file,

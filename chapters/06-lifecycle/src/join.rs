@@ -3,14 +3,14 @@
 //! The same launch as ever (clone3, the channel, the gate, exec), with one mechanism in place of eight: nothing is made,
 //! everything is entered. setns(2), pid_namespaces(7), user_namespaces(7).
 
-use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ch00_process::channel::Handed;
 use ch00_process::door::Door;
 use ch00_process::failure::Failure;
 use ch00_process::kernel::{Kernel, Result};
+use ch00_process::kernel_file;
 use ch00_process::mechanism::{Birth, Mechanism};
 use ch00_process::record::Owner;
 use ch03_cgroups::hierarchy::{Hierarchies, Version};
@@ -159,7 +159,7 @@ impl Mechanism for Join {
 /// The folder of the group that a process is in, for each hierarchy where that isn't the one that we are in. Its own
 /// word is not asked for: the kernel says it.
 fn groups_of(pid: Pid) -> Vec<(Version, PathBuf)> {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let read = |path: &str| kernel_file::text(Path::new(path)).unwrap_or_default();
     let mounted = read("/proc/self/mountinfo");
     let ours = Hierarchies::parse(&mounted, &read("/proc/self/cgroup"));
     let theirs = Hierarchies::parse(&mounted, &read(&format!("/proc/{pid}/cgroup")));

@@ -56,6 +56,9 @@ impl Store {
         let store = Self { root: root.into() };
         for folder in ["images/blobs/sha256", "layers", "containers", "tmp"] {
             let path = root.join(folder);
+            if path.is_dir() {
+                continue;
+            }
             let mut builder = fs::DirBuilder::new();
             // What is in layers/ has setuid files in it: nobody else may come near them.
             builder.recursive(true).mode(if folder.starts_with("images") { 0o755 } else { 0o700 });
