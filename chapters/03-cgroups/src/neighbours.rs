@@ -155,7 +155,7 @@ fn only(cpu: usize) -> Result<CpuSet> {
 
 /// The command's number on the host: the only child of its engine.
 fn inside(engine: u32) -> Result<u32> {
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(30);
     while Instant::now() < end {
         let children =
             fs::read_to_string(format!("/proc/{engine}/task/{engine}/children")).unwrap_or_default();
