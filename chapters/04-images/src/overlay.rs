@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ch00_process::channel::Handed;
-use ch00_process::kernel::{Kernel, Result};
+use ch00_process::kernel::{Kernel, Result, age};
 use ch00_process::mechanism::{Child, Root};
 use ch02_namespaces::pivot::Pivot;
 use clap::ValueEnum;
@@ -126,6 +126,12 @@ impl Root for Overlay {
                 }
                 let cause = "id-mapped layers can be stacked from Linux 6.5 on";
                 return Err(failure.because(cause, "--userns host; or a newer kernel"));
+            }
+            // In a user namespace it is allowed from 5.11 on.
+            Err(failure) if failure.errno() == Errno::EPERM => {
+                let cause = age::too_old()
+                    .unwrap_or_else(|| "no overlay may be mounted in this user namespace".into());
+                return Err(failure.because(cause, "as root: --root"));
             }
             other => other?,
         }

@@ -13,9 +13,12 @@ const UNKNOWN: [Errno; 2] = [Errno::ENOSYS, Errno::EINVAL];
 /// The cause, where it is this kernel's age that made it answer so.
 #[must_use]
 pub fn cause(errno: Errno) -> Option<String> {
-    if !UNKNOWN.contains(&errno) {
-        return None;
-    }
+    UNKNOWN.contains(&errno).then(too_old).flatten()
+}
+
+/// That this kernel is too old, where it is: for a call of which another errno may mean that, too.
+#[must_use]
+pub fn too_old() -> Option<String> {
     let release = uname().ok()?.release().to_string_lossy().into_owned();
     is_old(&release).then(|| {
         let (major, minor) = OLDEST;
