@@ -49,8 +49,9 @@ impl Groups {
         // Listed first, asked then: an engine writes its record before it makes the group.
         let still = self.came();
         let mut records = record::all().unwrap_or_default();
-        records.retain(|record| record.owner.lives());
         records.extend(record::elsewhere());
+        // Beside other checks of the same run root: what those of a program that is dead have noted is forgotten, too.
+        records.retain(|record| record.owner.lives());
         let in_use = |group: &Path| {
             records.iter().any(|one| one.what.lines().any(|folder| Path::new(folder) == group))
         };
