@@ -99,19 +99,21 @@ fn explained(name: &'static str, flag: &str, group: &str) -> Result<String, Fail
         [&named[..], limits].concat()
     };
     let limits = stage.knows(3, &limits);
-    let (file, volume) = ("/etc/passwd:/etc/issue:ro", format!("{group}:/data"));
-    let plugged = stage.knows(5, &["-v", &volume, "-v", file]);
+    // Of this stage alone: the stages have one data root, and another one's container may have it at this moment.
+    let volume = format!("{group}-{}", &name[..2]);
+    let (file, plug) = ("/etc/passwd:/etc/issue:ro", format!("{volume}:/data"));
+    let plugged = stage.knows(5, &["-v", &plug, "-v", file]);
     let mut command = stage
         .command(&[&[flag], limits.as_slice(), &plugged].concat(), &["/bin/true"])
         .map_err(|error| format!("{error:#}"))?;
     let output = command.stdin(Stdio::null()).output()?;
     if stage.has(5) {
-        removed(&stage, group)?;
+        removed(&stage, &volume)?;
     }
     if !output.status.success() {
         return Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
     }
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = String::from_utf8_lossy(&output.stderr).replace(&volume, group);
     Ok(if stage.has(4) { of_an_image(&text, group) } else { text })
 }
 
