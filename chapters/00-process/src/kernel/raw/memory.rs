@@ -35,14 +35,20 @@ impl Spare {
     #[inline(always)] // a function elsewhere would be a page that stays
     pub fn give_back(&self) {
         const PAGE: usize = 4096; // the smallest that there is: a range of larger pages begins and ends at these as well
-        let here = std::ptr::from_ref(&self) as usize;
-        // The page below this one stays: the red zone may reach into it. The calls that follow grow into the rest again.
-        let end = here.saturating_sub(PAGE) / PAGE * PAGE;
+        // One page more stays: the red zone may reach into it. The calls that follow grow into the rest again.
+        let end = below_the_caller().saturating_sub(PAGE) / PAGE * PAGE;
         if let Some(begin) = self.stack.filter(|begin| *begin < end) {
             advise((begin, end));
         }
         self.programs.iter().copied().for_each(advise);
     }
+}
+
+/// An address on the stack below all that the caller holds, however much was made a part of the caller: this is never.
+#[inline(never)]
+fn below_the_caller() -> usize {
+    let here = 0_u8;
+    std::hint::black_box(std::ptr::from_ref(&here)) as usize
 }
 
 fn advise((begin, end): (usize, usize)) {
@@ -99,6 +105,19 @@ mod tests {
             "relocated, writable and the kernel's stay"
         );
         assert_eq!(stack(smaps), Some((0x9000, 0xa000)));
+    }
+
+    /// What a large frame holds is far from where it begins, and in use.
+    #[test]
+    fn ch00_a_large_frame_keeps_what_it_holds() {
+        let mut large = [7_u8; 1 << 18];
+        std::hint::black_box(&mut large);
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let here = std::ptr::from_ref(&large) as usize;
+        let holds = |(begin, end): &(usize, usize)| (*begin..*end).contains(&here);
+        let (begin, _) = maps.lines().filter_map(mapping).map(|(range, ..)| range).find(holds).unwrap();
+        Spare { programs: Vec::new(), stack: Some(begin) }.give_back();
+        assert_eq!(large.iter().map(|byte| usize::from(*byte)).sum::<usize>(), 7 << 18);
     }
 
     #[test]
