@@ -98,7 +98,7 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         let at = |name: &str| top.path().join(name);
         let groups = Groups::below(top.path());
-        for group in ["boxroom-theirs", "boxroom-forgotten/boxroom-in-it", "somebody's"] {
+        for group in ["boxroom-theirs", "boxroom-dead", "boxroom-forgotten/boxroom-in-it", "somebody's"] {
             fs::create_dir_all(at(group)).unwrap();
         }
         let records = at("run/records");
@@ -110,11 +110,21 @@ mod tests {
             "owner": Owner::of(engine.id()),
         });
         fs::write(records.join("1-1-1.json"), theirs.to_string()).unwrap();
+        // One that has ended, of the same run root.
+        let mut dead = Owner::of(engine.id()).unwrap();
+        dead.start += 1;
+        let its = serde_json::json!({
+            "kind": "03-cgroups",
+            "what": at("boxroom-dead").display().to_string(),
+            "owner": dead,
+        });
+        fs::write(records.join("2-2-2.json"), its.to_string()).unwrap();
         groups.sweep();
-        let left = ["boxroom-theirs", "boxroom-forgotten", "somebody's"].map(|name| at(name).exists());
+        let left = ["boxroom-theirs", "boxroom-dead", "boxroom-forgotten", "somebody's"]
+            .map(|name| at(name).exists());
         engine.kill().unwrap();
         engine.wait().unwrap();
-        assert_eq!(left, [true, false, true]);
+        assert_eq!(left, [true, false, false, true]);
     }
 
     #[test]
