@@ -137,10 +137,14 @@ static void in_its_groups(int pid) {
 
 // Beneath an open folder: what the overlay has left in `work`, and the two that are ours.
 static void swept(int below) {
-    static const char *const left[] = {"work/work/incompat/volatile/dirty", "work/work/incompat/volatile",
-                                       "work/work/incompat", "work/work", "work", "upper", "log"};
-    for (unsigned n = 0; n < sizeof left / sizeof *left; n++)
-        unlinkat(below, left[n], n == 0 || n == 6 ? 0 : AT_REMOVEDIR);
+    int work = SURE(openat(below, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    unlinkat(work, "work/incompat/volatile/dirty", 0);
+    static const char *const left[] = {"work/incompat/volatile", "work/incompat", "work"};
+    for (unsigned n = 0; n < sizeof left / sizeof *left; n++) unlinkat(work, left[n], AT_REMOVEDIR);
+    close(work);
+    unlinkat(below, "work", AT_REMOVEDIR);
+    unlinkat(below, "upper", AT_REMOVEDIR);
+    unlinkat(below, "log", 0);
 }
 
 static void is_over(void) {

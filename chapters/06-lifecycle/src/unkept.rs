@@ -17,6 +17,9 @@ use ch00_process::record::{self, Record};
 use crate::containers::Container;
 use crate::life::Life;
 
+/// The kernel's mark, in the folder that it was given to work in.
+const MARK: [&str; 3] = ["work", "incompat", "volatile"];
+
 /// Before such a container is started again: takes away the mark and the note of a monitor that was killed. Under the
 /// container's lock; nobody has its files mounted.
 ///
@@ -33,7 +36,7 @@ pub fn settle(container: &Container) -> Result<()> {
 }
 
 fn unmarked(container: &Container) -> Result<()> {
-    let mark = container.folder.join("work/work/incompat/volatile");
+    let mark = MARK.iter().fold(container.folder.join("work"), |path, part| path.join(part));
     let left = match opened(&container.folder.join("work")).and_then(|()| fs::metadata(&mark)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         other => other.with_context(|| mark.display().to_string())?,
@@ -49,10 +52,11 @@ fn unmarked(container: &Container) -> Result<()> {
 
 /// The kernel makes its own folders there without any rights, and their owner may be an ordinary user.
 fn opened(work: &Path) -> IoResult<()> {
-    for folder in ["work", "work/incompat", "work/incompat/volatile"] {
-        fs::set_permissions(work.join(folder), Permissions::from_mode(0o700))?;
-    }
-    Ok(())
+    let mut folder = work.to_path_buf();
+    MARK.iter().try_for_each(|part| {
+        folder.push(part);
+        fs::set_permissions(&folder, Permissions::from_mode(0o700))
+    })
 }
 
 /// When this machine was started: seconds since 1970. proc_stat(5).
