@@ -65,7 +65,7 @@ pub fn command_line<C: Parser>() -> std::result::Result<C, u8> {
     C::try_parse().map_err(|error| match error.print() {
         Err(lost) if lost.kind() != io::ErrorKind::BrokenPipe && !error.use_stderr() => {
             let _ = clap::Error::raw(ErrorKind::Io, format!("{}\n", output::lost(&lost))).print();
-            1
+            output::UNSAID
         }
         _ if error.use_stderr() => ENGINE,
         _ => 0,

@@ -8,6 +8,7 @@
 //! - [`child`]: the same launch from the child's side, up to exec
 //! - [`channel`]: the socket pair that joins the two
 //! - [`wait`]: signals passed on, the end awaited
+//! - [`door`]: the child's way into a control group of version 1
 //! - [`exec`]: which file a command's name means
 //! - [`explain`]: a launch told while it happens; [`script`]: and said again by plain programs
 //! - [`keyboard`]: the flags `--explain` and `--step`, and the person at them

@@ -12,7 +12,7 @@ use anyhow::Error;
 use crate::failure::{ENGINE, Failure};
 
 /// The exit code of who could not say what it should have said.
-const UNSAID: u8 = 1;
+pub(crate) const UNSAID: u8 = 1;
 
 /// A program's standard output. It knows at the end whether all of it was taken.
 #[derive(Debug)]
