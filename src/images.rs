@@ -10,6 +10,7 @@ use ch04_images::ends::Ends;
 use ch04_images::reference::Reference;
 use ch04_images::verbs::{self, Changes, Save, Words};
 use ch06_lifecycle::verbs::Io;
+use ch06_lifecycle::verbs::late::Late;
 use clap::Subcommand;
 
 /// What can be done with images, and with what containers have changed.
@@ -31,7 +32,7 @@ pub(crate) enum Verb {
         input: PathBuf,
     },
     /// Images as one archive
-    Save(Save),
+    Save(Late<Save>),
     /// The images of the store
     Images {
         /// Their digests alone
@@ -58,7 +59,7 @@ pub(crate) enum Verb {
     },
     /// More about images
     #[command(subcommand)]
-    Image(Image),
+    Image(Late<Image>),
     #[command(flatten)]
     Changes(Changes),
 }
@@ -110,15 +111,17 @@ fn of_the_chapter(verb: Verb) -> verbs::Verb {
     match verb {
         Verb::Import { source, name, about } => Below::Import { source, name, about },
         Verb::Load { input } => Below::Load { source: input, name: None },
-        Verb::Save(save) => Below::Save(save),
+        Verb::Save(save) => Below::Save(*save.0),
         Verb::Images { quiet } => Below::Ls { quiet },
         Verb::Tag { image, name } => Below::Tag { image, name },
         Verb::Rmi { images } => Below::Rm { images },
         Verb::History { image } => Below::History { image },
-        Verb::Image(Image::Layers { image }) => Below::Layers { image },
-        Verb::Image(Image::Inspect { format, image }) => Below::Inspect { format, image },
-        Verb::Image(Image::Watch { container }) => Below::Watch { container },
-        Verb::Image(Image::Prune) => Below::Prune,
+        Verb::Image(image) => match *image.0 {
+            Image::Layers { image } => Below::Layers { image },
+            Image::Inspect { format, image } => Below::Inspect { format, image },
+            Image::Watch { container } => Below::Watch { container },
+            Image::Prune => Below::Prune,
+        },
         Verb::Changes(verb) => Below::Changes(verb),
     }
 }

@@ -95,12 +95,12 @@ impl Command {
     fn is_not_us(&self, k: &Kernel, file: &CString) -> Result<()> {
         use std::os::unix::fs::MetadataExt;
         let id = |path: &Path| std::fs::metadata(path).ok().map(|seen| (seen.dev(), seen.ino()));
-        let ours = Path::new("/proc/self/exe");
+        let (ours, path) = (Path::new("/proc/self/exe"), Path::new(OsStr::from_bytes(file.as_bytes())));
+        let Some(found) = id(path) else { return Ok(()) };
         let Some(us) = id(ours) else { return Ok(()) };
-        let path = Path::new(OsStr::from_bytes(file.as_bytes()));
         let is_us = |path: &Path| id(path) == Some(us);
         let has_name = || std::fs::read_link(ours).is_ok_and(|name| is_us(&name));
-        if !(is_us(path) || interpreter(path).is_some_and(|path| is_us(&path))) || has_name() {
+        if !(found == us || interpreter(path).is_some_and(|path| is_us(&path))) || has_name() {
             return Ok(());
         }
         let cause = "the file is /proc/self/exe, or names it in its first line: root inside could write to the engine's own file";

@@ -47,6 +47,9 @@ pub struct Options {
     /// The folder that becomes / [default: the base, made on demand]
     #[arg(long, value_name = "DIR")]
     pub rootfs: Option<PathBuf>,
+    /// A later chapter fills the root's slot, so `rootfs` is not looked at; no word of the command line
+    #[arg(skip)]
+    pub root_follows: bool,
     /// The hostname inside
     #[arg(long, value_name = "NAME", default_value = "boxroom")]
     pub hostname: String,
@@ -71,6 +74,9 @@ pub struct Options {
     /// Set a variable inside (KEY alone: take it over from here)
     #[arg(long, short, value_name = "KEY[=VALUE]")]
     pub env: Vec<OsString>,
+    /// That is the whole environment, to which nothing usual and nothing of the caller's is added; no word of the command line
+    #[arg(skip)]
+    pub env_is_whole: bool,
     /// Leave one mechanism out, to see what it is worth
     #[arg(long, value_name = "MECHANISM", hide = true)]
     pub without: Option<Without>,
@@ -100,7 +106,11 @@ pub fn launch(options: Options) -> Result<Launch<impl Chain, impl Root>> {
         return Err(Failure::said(what, "the variable has no name", "write KEY=VALUE, or KEY alone"));
     }
     let switches_root = options.only.is_none() || options.rootfs.is_some();
-    let rootfs = if switches_root { Some(rootfs::find(options.rootfs.as_deref())?) } else { None };
+    let rootfs = match &options.rootfs {
+        rootfs if options.root_follows => rootfs.clone(),
+        rootfs if switches_root => Some(rootfs::find(rootfs.as_deref())?),
+        _ => None,
+    };
 
     let map = rooms.user.then(Map::best);
     // `--only user` as root is for a look: the own id, so that files stay where they can be reached.
@@ -125,7 +135,9 @@ pub fn launch(options: Options) -> Result<Launch<impl Chain, impl Root>> {
     let (pivots, cuts) = (!lacks(Without::Pivot), !lacks(Without::Mnt));
     let has_proc = switches_root && (rooms.pid || lacks(Without::Pid));
     let has_sys = switches_root && (rooms.net || lacks(Without::Net));
-    let command = if switches_root && !lacks(Without::Env) {
+    let command = if options.env_is_whole {
+        Command::with_env(options.command, options.env)?
+    } else if switches_root && !lacks(Without::Env) {
         let env = environment(&options, user);
         Command::with_env(options.command, env)?
     } else {

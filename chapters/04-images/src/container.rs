@@ -200,16 +200,24 @@ impl Store {
 }
 
 impl Container {
+    /// The names of its layers' folders, the lowest first.
+    ///
+    /// # Errors
+    /// Its config was damaged.
+    pub fn lowers(&self) -> Result<Vec<PathBuf>> {
+        let name = |text: &String| {
+            let diff_id: Digest = text.parse().map_err(|why: String| anyhow::anyhow!(why))?;
+            Ok(diff_id.hex().into())
+        };
+        self.layers.iter().map(name).collect()
+    }
+
     /// The folders of its layers, the lowest first.
     ///
     /// # Errors
     /// Its config was damaged.
     pub fn layer_paths(&self, store: &Store) -> Result<Vec<PathBuf>> {
-        let path = |text: &String| {
-            let diff_id: Digest = text.parse().map_err(|why: String| anyhow::anyhow!(why))?;
-            Ok(store.layer_path(&diff_id))
-        };
-        self.layers.iter().map(path).collect()
+        Ok(self.lowers()?.iter().map(|name| store.layers().join(name)).collect())
     }
 }
 

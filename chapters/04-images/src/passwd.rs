@@ -167,7 +167,7 @@ fn topmost(layers: &[PathBuf], name: &str) -> Result<String> {
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
                 let file = rustix::fs::openat2(&root, format!("etc/{name}"), flags, Mode::empty(), how)
                     .with_context(|| format!("/etc/{name}"))?;
-                let mut bytes = Vec::new();
+                let mut bytes = Vec::with_capacity(1 << 12);
                 File::from(file).take(LONGEST).read_to_end(&mut bytes)?;
                 return Ok(String::from_utf8_lossy(&bytes).into_owned());
             }

@@ -27,9 +27,9 @@ use crate::import;
 use crate::mapped;
 use crate::overlay::{Overlay, Way};
 use crate::own::{Own, failure};
-use crate::passwd;
-use crate::store::Store;
+use crate::passwd::{self, Someone};
 use crate::store::image::Image;
+use crate::store::{Lease, Store};
 use crate::workdir::WorkingDir;
 
 /// What the image of chapter 01's base is called.
@@ -92,7 +92,7 @@ pub struct Options {
     pub stack_by: Option<Way>,
     /// The container that is there already and shall be stood in again; no word of the command line
     #[arg(skip)]
-    pub standing_in: Option<Container>,
+    pub standing: Option<Standing>,
     /// The id that a new container shall have, for who has to know it before; no word of the command line
     #[arg(skip)]
     pub id: Option<String>,
@@ -101,6 +101,17 @@ pub struct Options {
     /// The command and its arguments [default: the image's CMD]
     #[arg(trailing_var_arg = true)]
     pub command: Vec<OsString>,
+}
+
+/// A container that is there already, with what was looked up for it when it was made: nothing is asked for again.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The container.
+    pub container: Container,
+    /// Who the command is.
+    pub someone: Someone,
+    /// What the image says, as far as it still counts.
+    pub words: Config,
 }
 
 /// Runs the command in a container of the image.
@@ -133,7 +144,7 @@ struct Settled {
 }
 
 /// From the words of the image and of the command line to what will be done.
-fn settle(options: Options, k: &Kernel) -> Result<Settled> {
+fn settle(mut options: Options, k: &Kernel) -> Result<Settled> {
     options.limits.check()?; // before anything is made
     let id_mapped = geteuid().is_root() && options.userns == Some(UserNamespace::Auto);
     if id_mapped && options.stack_by == Some(Way::Mount) {
@@ -141,20 +152,17 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
         bail!(Failure::said("--userns auto with --stack-by mount", cause, "leave one of them out"));
     }
     let store = Store::open()?;
-    let lease = store.lease()?;
-    let image = match &options.standing_in {
-        Some(container) => store.image_of(&store.manifest_of(container)?)?,
-        None => found(&store, &options.image, k)?,
+    let is_made = options.standing.is_some();
+    let (standing, lease) = match options.standing.take() {
+        Some(standing) => {
+            layers_of(&store, &standing.container, k)?;
+            (standing, None)
+        }
+        None => conceived(&store, &options, k).map(|(standing, lease)| (standing, Some(lease)))?,
     };
-    let layers = unpacked(&store, &image, k)?;
-    let config = image.config.config().clone().unwrap_or_default();
-    let rooms = rooms(&options, &config, &layers)?;
-    let workdir = workdir(&options, &config)?;
-    let is_made = options.standing_in.is_some();
-    let mut container = match options.standing_in {
-        Some(container) => container,
-        None => store.conceive(&image, &options.image, options.name.as_deref(), options.id)?,
-    };
+    let Standing { mut container, someone, words } = standing;
+    let rooms = rooms(&options, &words, someone, is_made)?;
+    let workdir = workdir(&options, &words)?;
     container.stop_signal = options.stop_signal.or(container.stop_signal);
     if let Some(signal) = &container.stop_signal {
         signal_of(signal)?;
@@ -162,7 +170,7 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
     let keeps = (is_made || container.name.is_some()) && !options.rm;
     let root = Overlay {
         beginning: store.root().into(),
-        lowers: image.layers.iter().map(|layer| layer.diff_id.hex().into()).collect(),
+        lowers: container.lowers()?,
         own: Path::new("containers").join(&container.id),
         user_attributes: mapped::is_needed() || id_mapped,
         id_mapped,
@@ -177,11 +185,32 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
         container: Some(container.id.clone()),
         cgroup_parent: options.cgroup_parent,
         no_group: options.no_group,
-        // A folder that is there; the stack takes its place.
         below: Rooms { rootfs: Some(store.root().into()), ..rooms },
     };
-    let own = Own { store, container, is_made, keeps, lease: Some(lease), running: None };
+    let own = Own { store, container, is_made, keeps, lease, running: None };
     Ok(Settled { below, root, own, workdir })
+}
+
+/// A new container of the image, which is nowhere yet.
+fn conceived(store: &Store, options: &Options, k: &Kernel) -> Result<(Standing, Lease)> {
+    // Until the container is written down nothing else says that its layers are needed.
+    let lease = store.lease()?;
+    let image = found(store, &options.image, k)?;
+    let layers = unpacked(store, &image, k)?;
+    let container = store.conceive(&image, &options.image, options.name.as_deref(), options.id.clone())?;
+    let words = image.config.config().clone().unwrap_or_default();
+    let user = options.user.clone().or_else(|| words.user().clone()).unwrap_or_default();
+    Ok((Standing { container, someone: passwd::find(&layers, &user)?, words }, lease))
+}
+
+/// The layers of a container that is there already. Prune keeps them as long as it is there; should somebody else have
+/// removed one, it is unpacked again.
+fn layers_of(store: &Store, container: &Container, k: &Kernel) -> Result<()> {
+    if container.layer_paths(store)?.iter().all(|path| path.is_dir()) {
+        return Ok(());
+    }
+    let _lease = store.lease()?;
+    unpacked(store, &store.image_of(&store.manifest_of(container)?)?, k).map(drop)
 }
 
 /// The image of this name. `base`, chapter 01's system, is made where it isn't there yet: so the first container needs
@@ -190,10 +219,13 @@ fn settle(options: Options, k: &Kernel) -> Result<Settled> {
 /// # Errors
 /// There is none of this name, or the base can't be made.
 pub fn found(store: &Store, name: &str, k: &Kernel) -> Result<Image> {
-    if name == BASE && store.find(name).is_err() {
-        if mapped::is_needed() {
+    match store.find(name) {
+        Ok(descriptor) => return store.image_of(&descriptor).with_context(|| format!("image {name}")),
+        Err(error) if name != BASE => return Err(error),
+        Err(_) if mapped::is_needed() => {
             mapped::must("base", name, "the base could not be made an image", k)?;
-        } else {
+        }
+        Err(_) => {
             import::base(store, &name.parse().map_err(|why: String| anyhow::anyhow!(why))?)?;
         }
     }
@@ -219,17 +251,17 @@ pub fn unpacked(store: &Store, image: &Image, k: &Kernel) -> Result<Vec<PathBuf>
     store.unpack(image).map(|(paths, _)| paths)
 }
 
-/// What chapter 02 is asked for: the image's words, and the command line's over them.
-fn rooms(options: &Options, config: &Config, layers: &[PathBuf]) -> Result<Rooms> {
-    let user = options.user.clone().or_else(|| config.user().clone()).unwrap_or_default();
-    let someone = passwd::find(layers, &user)?;
+/// What chapter 02 is asked for: the image's words, and the command line's over them. Of a container that is made already
+/// the environment is settled.
+fn rooms(options: &Options, config: &Config, someone: Someone, is_made: bool) -> Result<Rooms> {
     let mut env = config.env().clone().unwrap_or_default();
-    if !env.iter().any(|pair| pair.starts_with("HOME=")) {
+    if !is_made && !env.iter().any(|pair| pair.starts_with("HOME=")) {
         set_variable(&mut env, &format!("HOME={}", someone.home.as_deref().unwrap_or("/")));
     }
     let env = env.into_iter().map(OsString::from).chain(options.env.iter().cloned()).collect();
     Ok(Rooms {
         rootfs: None,
+        root_follows: true,
         hostname: options.hostname.clone().unwrap_or_else(|| "boxroom".into()),
         groups: someone.groups,
         user: Some(User { uid: someone.uid, gid: someone.gid }),
@@ -239,6 +271,7 @@ fn rooms(options: &Options, config: &Config, layers: &[PathBuf]) -> Result<Rooms
         without: None,
         boottime: options.boottime,
         env,
+        env_is_whole: is_made,
         command: command(options, config)?,
     })
 }

@@ -7,9 +7,8 @@ use ch00_process::wait::Ended;
 use ch02_namespaces::run::UserNamespace;
 use ch04_images::container::new_id;
 use ch04_images::own::failure;
-use ch04_images::run as below;
+use ch04_images::run::{self as below, Standing};
 use ch04_images::store::Store as Images;
-use ch04_images::store::image::Image;
 use ch04_images::workdir::WorkingDir;
 use clap::Args;
 use nix::unistd::geteuid;
@@ -95,26 +94,24 @@ pub fn run_by_path(options: Options, k: &Kernel) -> Result<Ended> {
 
 /// What is asked for, looked at as far as it can be before anything is made; and where the command stands.
 fn settle(mounts: &Mounts, below: &mut below::Options, k: &Kernel) -> Result<(Volumes, Option<String>)> {
-    let image = image(below, k).map_err(failure)?;
-    let config = image.config.config().clone().unwrap_or_default();
-    let requests = mounts.requests(config.volumes().as_deref().unwrap_or_default())?;
-    let workdir = below::workdir(below, &config).map_err(failure)?;
-    let id = match &below.standing_in {
-        Some(container) => container.id.clone(),
-        None => below.id.clone().map_or_else(new_id, Ok).map_err(failure)?,
+    let (id, image, words) = match &below.standing {
+        Some(Standing { container, words, .. }) => {
+            (container.id.clone(), container.manifest.clone(), words.clone())
+        }
+        None => {
+            let id = below.id.clone().map_or_else(new_id, Ok).map_err(failure)?;
+            let image = Images::open().and_then(|images| below::found(&images, &below.image, k));
+            let image = image.map_err(failure)?;
+            let words = image.config.config().clone().unwrap_or_default();
+            (id, image.digest().map_err(failure)?.to_string(), words)
+        }
     };
+    let requests = mounts.requests(words.volumes().as_deref().unwrap_or_default())?;
+    let workdir = below::workdir(below, &words).map_err(failure)?;
     below.id = Some(id.clone());
-    let seed = Seed { image: image.digest().map_err(failure)?.to_string() };
+    let seed = Seed { image };
     let mut volumes = Volumes::new(Store::open().map_err(failure)?, requests, seed, id);
-    volumes.keeps = (below.standing_in.is_some() || below.name.is_some()) && !below.rm;
+    volumes.keeps = (below.standing.is_some() || below.name.is_some()) && !below.rm;
     volumes.id_mapped = geteuid().is_root() && below.userns == Some(UserNamespace::Auto);
     Ok((volumes, workdir))
-}
-
-fn image(below: &below::Options, k: &Kernel) -> anyhow::Result<Image> {
-    let images = Images::open()?;
-    match &below.standing_in {
-        Some(container) => images.image_of(&images.manifest_of(container)?),
-        None => below::found(&images, &below.image, k),
-    }
 }

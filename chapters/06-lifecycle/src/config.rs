@@ -56,6 +56,9 @@ pub struct Config {
     /// What is mounted where.
     #[serde(default)]
     pub mounts: Mounts,
+    /// Where the image wants a volume.
+    #[serde(default)]
+    pub volumes: Vec<String>,
     /// How much it may use.
     #[serde(default)]
     pub limits: Limits,

@@ -138,7 +138,8 @@ fn settled(all: &Containers, options: Options, k: &Kernel) -> Result<Config> {
     let log = log_limit(&options.log_opt)?;
     let below::Options { mounts, below } = options.below;
     let mounts = absolute(mounts)?;
-    mounts.requests(words.volumes().as_deref().unwrap_or_default())?;
+    let volumes = words.volumes().clone().unwrap_or_default();
+    mounts.requests(&volumes)?;
     Ok(Config {
         created: When::now(),
         command: command.into_iter().map(text).collect::<Result<_>>()?,
@@ -156,6 +157,7 @@ fn settled(all: &Containers, options: Options, k: &Kernel) -> Result<Config> {
         init: below.init,
         read_only: below.read_only,
         mounts,
+        volumes,
         limits: below.limits,
         cgroup_parent: below.cgroup_parent,
         no_group: below.no_group,

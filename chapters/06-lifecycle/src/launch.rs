@@ -5,8 +5,11 @@ use std::ffi::OsString;
 use ch00_process::kernel::{Kernel, Result};
 use ch00_process::launch::Launch;
 use ch00_process::mechanism::{Chain, Root};
-use ch04_images::run as images;
+use ch04_images::own::failure;
+use ch04_images::passwd::Someone;
+use ch04_images::run::{self as images, Standing};
 use ch05_volumes::run as below;
+use oci_spec::image::ConfigBuilder;
 
 use crate::config::Config;
 use crate::life::Life;
@@ -24,15 +27,18 @@ pub fn launch(
     silent: bool,
     k: &Kernel,
 ) -> Result<Launch<impl Chain + use<>, impl Root + use<>>> {
-    let below = below::launch(options(&life.container.config), k)?;
+    let below = below::launch(options(&life.container.config).map_err(failure)?, k)?;
     // Without anybody to type, standard input is the host's /dev/null.
     Ok(below.with(silent.then_some(Silence { all: false })).with(terminal).with(life))
 }
 // ANCHOR_END: launch
 
 /// The config in the words of the chapters below.
-fn options(config: &Config) -> below::Options {
-    let words = |list: &[String]| list.iter().map(OsString::from).collect();
+fn options(config: &Config) -> anyhow::Result<below::Options> {
+    // What else the image says is in the config already, or the command line has taken it away.
+    let said = ConfigBuilder::default().env(config.env.clone()).volumes(config.volumes.clone()).build()?;
+    let someone = Someone { uid: config.uid, gid: config.gid, groups: config.groups.clone(), home: None };
+    let standing = Standing { container: config.container.clone(), someone, words: said };
     let below = images::Options {
         limits: config.limits.clone(),
         name: None,
@@ -40,11 +46,10 @@ fn options(config: &Config) -> below::Options {
         cgroup_parent: config.cgroup_parent.clone(),
         no_group: config.no_group,
         read_only: config.read_only,
-        user: Some(config.user.clone()),
-        // Nothing of the image is to come back that the command line has taken away.
-        workdir: Some(config.workdir.clone().unwrap_or_else(|| "/".into())),
-        entrypoint: Some(String::new()),
-        env: words(&config.env),
+        user: None,
+        workdir: config.workdir.clone(),
+        entrypoint: None,
+        env: Vec::new(),
         stop_signal: None,
         hostname: Some(config.hostname.clone()),
         userns: config.userns,
@@ -53,9 +58,9 @@ fn options(config: &Config) -> below::Options {
         boottime: config.boottime,
         stack_by: config.stack_by,
         id: None,
-        standing_in: Some(config.container.clone()),
+        standing: Some(standing),
         image: config.container.image.clone(),
-        command: words(&config.command),
+        command: config.command.iter().map(OsString::from).collect(),
     };
-    below::Options { mounts: config.mounts.clone(), below }
+    Ok(below::Options { mounts: config.mounts.clone(), below })
 }

@@ -47,6 +47,7 @@ const CHECKS: &[Check] = &[
     Check { name: "ch06_a_stopped_container_is_not_gone", new: true, needs: ROOM, run: life::again },
     Check { name: "ch06_paused_stands_still", new: true, needs: GROUP, run: life::still },
     Check { name: "ch06_the_policy_starts_it_again", new: true, needs: ROOM, run: life::restarts },
+    Check { name: "ch06_the_environment_is_its_own", new: false, needs: ROOM, run: life::environment },
     Check { name: "ch06_removed_leaves_nothing", new: true, needs: ROOM, run: life::nothing_left },
     Check { name: "ch06_a_killed_monitor_is_no_lie", new: true, needs: ROOM, run: crash::monitor_killed },
     Check { name: "ch06_a_restarted_machine_is_no_lie", new: true, needs: ROOM, run: crash::rebooted },

@@ -80,8 +80,9 @@ impl Store {
                 "blob {digest} is said to be JSON and has {length} bytes; more than {LONGEST_JSON} are refused"
             );
         }
-        let mut bytes = Vec::new();
-        self.blob(digest, length)?.take(length).read_to_end(&mut bytes)?;
+        let blob = self.blob(digest, length)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(length)?); // read at once, in steps of 32 bytes otherwise
+        blob.take(length).read_to_end(&mut bytes)?;
         if Digest::of(&bytes) != *digest {
             return Err(damaged(digest, format!("its content has {}", Digest::of(&bytes))).into());
         }

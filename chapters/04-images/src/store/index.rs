@@ -32,8 +32,8 @@ impl Store {
     /// It can't be read, is too long, or is no index.
     pub fn index(&self) -> Result<ImageIndex> {
         let path = self.images().join("index.json");
-        let mut bytes = Vec::new();
         let file = File::open(&path).with_context(|| path.display().to_string())?;
+        let mut bytes = Vec::with_capacity(1 << 14); // read at once, in steps of 32 bytes otherwise
         file.take(LONGEST_JSON + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > LONGEST_JSON {
             bail!("{} has more than {LONGEST_JSON} bytes", path.display());

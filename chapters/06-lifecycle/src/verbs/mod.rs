@@ -7,7 +7,7 @@
 //! - [`change`]: pause, unpause, rename
 //! - [`look`]: ps, logs; [`inspect`]; [`top`]; [`stats`]; [`system`]
 //! - [`align`], [`attach`], [`volume`]
-//! - [`table`]: columns, `--format`, `--filter`
+//! - [`table`]: columns, `--format`, `--filter`; [`late`]: words that are looked at for their own verb only
 
 use std::io::{Stderr, Stdin, Stdout, Write};
 use std::os::fd::AsFd;
@@ -23,6 +23,7 @@ use ch05_volumes::mapped;
 use clap::{Parser, Subcommand};
 
 use crate::terminal::Seat;
+use crate::verbs::late::Late;
 
 pub mod align;
 pub mod attach;
@@ -30,6 +31,7 @@ pub mod begin;
 pub mod change;
 pub mod end;
 pub mod inspect;
+pub mod late;
 pub mod look;
 pub mod stats;
 pub mod system;
@@ -42,49 +44,49 @@ pub mod volume;
 #[allow(missing_docs)] // each has its words for `--help`
 pub enum Verb {
     /// Make a container of an image; nothing runs yet
-    Create(Box<begin::Create>),
+    Create(Late<begin::Create>),
     /// Make a container and start it
-    Run(Box<begin::Run>),
+    Run(Late<begin::Run>),
     /// Start containers that are there
-    Start(begin::Start),
+    Start(Late<begin::Start>),
     /// Stop containers and start them again
-    Restart(begin::Restart),
+    Restart(Late<begin::Restart>),
     /// Ask containers to end, and after a while make them
-    Stop(end::Stop),
+    Stop(Late<end::Stop>),
     /// Send containers a signal
-    Kill(end::Kill),
+    Kill(Late<end::Kill>),
     /// Wait for the end of containers, and print their exit codes
-    Wait(end::Wait),
+    Wait(Late<end::Wait>),
     /// Remove containers
-    Rm(end::Rm),
+    Rm(Late<end::Rm>),
     /// Let all processes of containers stand still
-    Pause(change::Names),
+    Pause(Late<change::Names>),
     /// Let them go on
-    Unpause(change::Names),
+    Unpause(Late<change::Names>),
     /// Call a container by another name
-    Rename(change::Rename),
+    Rename(Late<change::Rename>),
     /// All that is known about containers, as JSON
-    Inspect(inspect::Inspect),
+    Inspect(Late<inspect::Inspect>),
     /// The processes of a container, as the host sees them
-    Top(top::Top),
+    Top(Late<top::Top>),
     /// What containers use, every second or once
-    Stats(stats::Stats),
+    Stats(Late<stats::Stats>),
     /// The whole of it: how much there is, and what nobody needs
     #[command(subcommand)]
-    System(system::System),
+    System(Late<system::System>),
     /// List containers
-    Ps(look::Ps),
+    Ps(Late<look::Ps>),
     /// What a container has said
-    Logs(look::Logs),
+    Logs(Late<look::Logs>),
     /// Run a command in a container that runs
-    Exec(Box<begin::Exec>),
+    Exec(Late<begin::Exec>),
     /// Another engine's launch (a trace of strace -f), sorted into the moments of ours
-    Align(align::Align),
+    Align(Late<align::Align>),
     /// Sit down at the keyboard of a container that runs
-    Attach(attach::Attach),
+    Attach(Late<attach::Attach>),
     /// What outlives containers: volumes
     #[command(subcommand)]
-    Volume(volume::Volume),
+    Volume(Late<volume::Volume>),
 }
 
 /// Where a verb speaks.
@@ -153,8 +155,8 @@ pub(crate) fn unwatched() -> Kernel {
 /// What could not be done, with Docker's code for it.
 pub fn run(verb: Verb, io: &mut Io<'_>) -> Result<u8> {
     match verb {
-        Verb::Create(create) => begin::create(*create, io),
-        Verb::Run(run) => begin::run(*run, io),
+        Verb::Create(create) => begin::create(*create.0, io),
+        Verb::Run(run) => begin::run(*run.0, io),
         Verb::Start(start) => begin::start(&start, io),
         Verb::Restart(restart) => begin::restart(&restart, io),
         Verb::Stop(stop) => end::stop(&stop, io),
@@ -168,10 +170,10 @@ pub fn run(verb: Verb, io: &mut Io<'_>) -> Result<u8> {
         Verb::Top(top) => top::top(&top, io).map(|()| 0).map_err(one),
         Verb::Stats(stats) => stats::stats(&stats, io).map(|()| 0).map_err(one),
         Verb::System(system) => system::system(&system, io).map(|()| 0).map_err(one),
-        Verb::Exec(exec) => begin::exec(*exec, io),
+        Verb::Exec(exec) => begin::exec(*exec.0, io),
         Verb::Align(align) => align::align(&align, io),
-        Verb::Attach(attach) => attach::attach(attach, io),
-        Verb::Volume(volume) => volume::volume(volume, io),
+        Verb::Attach(attach) => attach::attach(*attach.0, io),
+        Verb::Volume(volume) => volume::volume(*volume.0, io),
         Verb::Ps(ps) => look::ps(&ps, io).map(|()| 0).map_err(one),
         Verb::Logs(logs) => look::logs(&logs, io).map(|()| 0).map_err(one),
     }

@@ -85,6 +85,19 @@ pub(crate) fn lets_go(stage: &Stage) -> Result<(), Finding> {
     Ok(())
 }
 
+/// What the image says and the command line takes away is away, and nothing of whoever starts it comes in.
+pub(crate) fn environment(stage: &Stage) -> Result<(), Finding> {
+    let lodge = Lodge::new(stage)?;
+    // The image has a PATH, whoever starts it has none.
+    let words = ["run", "--rm", "--hostname", "here", "-e", "PATH", "-e", "CALLER", mould::IMAGE, "env"];
+    let mut starter = lodge.command(&words)?;
+    let output = starter.env_remove("PATH").env("CALLER", "mine").env("TERM", "the host's").output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    equal(&lines.join(" "), "CALLER=mine HOME=/root HOSTNAME=here")
+}
+
 pub(crate) fn stop(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
     // Pid 1 of a pid namespace ignores what it has no handler for: no trap is needed to be deaf.
