@@ -1,7 +1,7 @@
 """Other engines' words for `run --rm` of the same root file system, where they are installed and start here; for benches/life.
 
-Each has places of its own below the folder that it is given, and none is told to use a network. Who doesn't start is left
-out, and why is printed.
+Each has places of its own below the folder that it is given, what ends with the machine in its `run`, and none is told to
+use a network. Who doesn't start is left out, and why is printed.
 """
 
 import json
@@ -45,14 +45,24 @@ class Peers:
         return [shutil.which(words[0]), *words[1:]]
 
     def oci(self, name):
-        bundle = self.folder / name
+        """With the namespaces that ours has: a time namespace where this version knows it."""
+        try:
+            return self.bundle(name, times=True)
+        except (subprocess.SubprocessError, RuntimeError):
+            return self.bundle(name, times=False)
+
+    def bundle(self, name, times):
+        bundle = self.folder / f"{name}{'-time' if times else ''}"
         bundle.mkdir()
         subprocess.run([name, "spec"], check=True, cwd=bundle, **QUIET)
         config = json.loads((bundle / "config.json").read_text())
         config["process"].update(terminal=False, args=["true"])
         config["root"].update(path=str(self.rootfs), readonly=False)
+        config["linux"]["namespaces"] += [{"type": "cgroup"}, {"type": "time"}][:2 if times else 1]
         (bundle / "config.json").write_text(json.dumps(config))
-        return [name, "--root", f"{bundle}/state", "run", "--bundle", str(bundle), f"bench-life-{os.getpid()}"]
+        words = [name, "--root", f"{self.folder}/run/{name}", "run", "--bundle", str(bundle), f"bench-life-{os.getpid()}"]
+        self.tried(words)
+        return words
 
     def bubblewrap(self, name):
         return [name, "--unshare-all", "--bind", str(self.rootfs), "/", "--proc", "/proc", "--dev", "/dev", "true"]
@@ -64,7 +74,7 @@ class Peers:
         return str(tar)
 
     def podman(self, name):
-        words = [name, "--root", f"{self.folder}/podman", "--runroot", f"{self.folder}/podman-run",
+        words = [name, "--root", f"{self.folder}/podman", "--runroot", f"{self.folder}/run/podman",
                  "--cgroup-manager", "cgroupfs", "--events-backend", "none"]
         subprocess.run([*words, "import", self.archive(), "bench"], check=True, timeout=120, **QUIET)
         # Its own default may be more than this machine allows.
@@ -76,7 +86,7 @@ class Peers:
         socket = f"unix://{place}/socket"
         log = open(place / "log", "w+")
         self.daemon = subprocess.Popen(
-            [name, "--data-root", f"{place}/data", "--exec-root", f"{place}/exec", "--pidfile", f"{place}/pid", "--host", socket,
+            [name, "--data-root", f"{place}/data", "--exec-root", f"{self.folder}/run/docker", "--pidfile", f"{place}/pid", "--host", socket,
              "--bridge", "none", "--iptables=false", "--ip6tables=false"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         words = ["docker", "--host", socket]
         for _ in range(150):
@@ -98,5 +108,6 @@ class Peers:
                 self.daemon.wait()
         # In the bench's own mount namespace: what they have mounted below their places.
         mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-        for mount in reversed([mount for mount in mounts if mount.startswith(f"{self.folder}/")]):
+        theirs = [mount for mount in mounts if mount.startswith(f"{self.folder}/") and mount != f"{self.folder}/run"]
+        for mount in reversed(theirs):
             subprocess.run(["umount", "-l", mount], **QUIET)

@@ -11,10 +11,26 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use ch00_process::explain::Process;
 use ch00_process::kernel::{Kernel, Result};
 use nix::errno::Errno;
 
 const ME: &str = "/proc/self/exe";
+
+/// [`protect`] for a program that is told to `exec`, before it has read its words: who begins anew reads them again, and that
+/// is a tenth of an exec. Where the launch is to be told this is left to the verb, so that it is told as well.
+///
+/// # Errors
+/// As [`protect`].
+pub fn protect_early() -> Result<()> {
+    let mut words = std::env::args_os().skip(1);
+    let enters = words.next().is_some_and(|verb| verb == "exec");
+    let is_watched = |word: &[u8]| word == b"--step" || word.starts_with(b"--explain");
+    if enters && !words.any(|word| is_watched(word.as_encoded_bytes())) {
+        protect(&Kernel::new(Process::Host, None))?;
+    }
+    Ok(())
+}
 
 /// Goes on as a program that can't be written; comes back when it is one already.
 ///

@@ -22,6 +22,7 @@ use ch00_process::{keyboard, output};
 use ch05_volumes::mapped;
 use clap::{Parser, Subcommand};
 
+use crate::own_program;
 use crate::terminal::Seat;
 use crate::verbs::late::Late;
 
@@ -136,10 +137,12 @@ pub fn main<C: Parser>(
     let (mut output, mut err) = (Output::new(out), err);
     let done = match mapped::asked() {
         Some(done) => done.map(|()| 0).map_err(one),
-        None => match keyboard::command_line() {
-            Ok(cli) => run(cli, &mut Io { out: &mut output, err: &mut err, program, seat }),
-            Err(code) => return code.into(),
-        },
+        None => {
+            own_program::protect_early().map_err(Into::into).and_then(|()| match keyboard::command_line() {
+                Ok(cli) => run(cli, &mut Io { out: &mut output, err: &mut err, program, seat }),
+                Err(code) => Ok(code),
+            })
+        }
     };
     output.end(program, done, &mut err).into()
 }
