@@ -22,8 +22,11 @@ impl Digest {
     pub fn hex(&self) -> String {
         // Every start writes some hundreds of these, so not by way of a format for each byte.
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+        let mut hex = String::with_capacity(64);
+        for digit in self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+            hex.push(char::from(DIGITS[usize::from(digit)]));
+        }
+        hex
     }
 
     /// The first twelve digits, enough to tell images apart by eye.
