@@ -36,7 +36,7 @@ pub fn workspace(root: &str, up: &str, images: bool) -> String {
     out.push_str("[workspace]\nresolver = \"3\"\nmembers = [\"*-*\"]\n");
     for (head, body) in sections(root) {
         let kept = ["[workspace.package]", "[workspace.dependencies]", "[workspace.lints.", "[profile."];
-        let of_one = head.starts_with("[profile.dev.package.") && !head.contains('*');
+        let of_one = head.starts_with("[profile.") && head.contains(".package.") && !head.contains('*');
         if of_one && !images || !kept.iter().any(|start| head.starts_with(start)) {
             continue;
         }
