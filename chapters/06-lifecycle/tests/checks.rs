@@ -19,6 +19,8 @@ mod many;
 mod no_devpts;
 #[path = "checks/plug.rs"]
 mod plug;
+#[path = "checks/prune.rs"]
+mod prune;
 #[path = "checks/talk.rs"]
 mod talk;
 
@@ -49,6 +51,7 @@ const CHECKS: &[Check] = &[
     Check { name: "ch06_the_policy_starts_it_again", new: true, needs: ROOM, run: life::restarts },
     Check { name: "ch06_the_environment_is_its_own", new: false, needs: ROOM, run: life::environment },
     Check { name: "ch06_removed_leaves_nothing", new: true, needs: ROOM, run: life::nothing_left },
+    Check { name: "ch06_prune_takes_what_nobody_needs", new: false, needs: ROOM, run: prune::takes },
     Check { name: "ch06_a_killed_monitor_is_no_lie", new: true, needs: ROOM, run: crash::monitor_killed },
     Check { name: "ch06_a_restarted_machine_is_no_lie", new: true, needs: ROOM, run: crash::rebooted },
     Check { name: "ch06_a_damaged_state_is_no_lie", new: true, needs: ROOM, run: crash::damaged },
