@@ -22,8 +22,8 @@ def last_line(text):
 class Peers:
     """Ends what it has started."""
 
-    def __init__(self, folder, rootfs):
-        self.folder, self.rootfs, self.daemon = Path(folder), Path(rootfs), None
+    def __init__(self, folder, rootfs, layers):
+        self.folder, self.rootfs, self.layers, self.daemon = Path(folder), Path(rootfs), layers, None
         self.words = {}
         found = [("crun", self.oci), ("runc", self.oci), ("bwrap", self.bubblewrap), ("podman", self.podman),
                  ("dockerd", self.docker)]
@@ -45,7 +45,8 @@ class Peers:
         return [shutil.which(words[0]), *words[1:]]
 
     def oci(self, name):
-        """With the namespaces that ours has: a time namespace where this version knows it."""
+        """A bundle like ours: with the same namespaces (time where this version knows it), and the same layers stacked. Not
+        as its root, which in a bundle is a folder, and with nothing to write on top."""
         try:
             return self.bundle(name, times=True)
         except (subprocess.SubprocessError, RuntimeError):
@@ -58,7 +59,11 @@ class Peers:
         config = json.loads((bundle / "config.json").read_text())
         config["process"].update(terminal=False, args=["true"])
         config["root"].update(path=str(self.rootfs), readonly=False)
-        config["linux"]["namespaces"] += [{"type": "cgroup"}, {"type": "time"}][:2 if times else 1]
+        config["mounts"].append({"destination": "/mnt", "type": "overlay", "source": "overlay",
+                                 "options": ["ro", f"lowerdir={':'.join(self.layers)}"]})
+        namespaces = config["linux"]["namespaces"]
+        has = [one["type"] for one in namespaces]
+        namespaces += [{"type": kind} for kind in ("cgroup", "time")[:2 if times else 1] if kind not in has]
         (bundle / "config.json").write_text(json.dumps(config))
         words = [name, "--root", f"{self.folder}/run/{name}", "run", "--bundle", str(bundle), f"bench-life-{os.getpid()}"]
         self.tried(words)

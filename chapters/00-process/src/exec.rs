@@ -100,7 +100,7 @@ impl Command {
         let Some(us) = id(ours) else { return Ok(()) };
         let is_us = |path: &Path| id(path) == Some(us);
         let has_name = || std::fs::read_link(ours).is_ok_and(|name| is_us(&name));
-        if !(found == us || interpreter(path).is_some_and(|path| is_us(&path))) || has_name() {
+        if !(found == us || interpreters(path).iter().any(|path| is_us(path))) || has_name() {
             return Ok(());
         }
         let cause = "the file is /proc/self/exe, or names it in its first line: root inside could write to the engine's own file";
@@ -121,7 +121,13 @@ impl Command {
     }
 }
 
-/// What a script names after `#!`. execve(2), "Interpreter scripts".
+/// What a script names after `#!`, what that names if it is a script as well, and so on, as far as the kernel follows: of
+/// more than five it says ELOOP. execve(2), "Interpreter scripts".
+fn interpreters(path: &Path) -> Vec<PathBuf> {
+    std::iter::successors(interpreter(path), |path| interpreter(path)).take(6).collect()
+}
+
+/// What one script names.
 fn interpreter(path: &Path) -> Option<PathBuf> {
     // A pipe that is called like the command would never be read to its end.
     if !std::fs::metadata(path).is_ok_and(|seen| seen.is_file()) {
@@ -198,6 +204,9 @@ mod tests {
         assert_eq!(read("#! /bin/sh -e\necho\n"), Some("/bin/sh".into()));
         assert_eq!(read("#!/proc/self/exe"), Some("/proc/self/exe".into()));
         assert_eq!(read("\x7fELF"), None);
+        let itself = format!("#!{}", file.display());
+        assert_eq!(read(&itself), Some(file.clone()));
+        assert_eq!(interpreters(&file).len(), 6, "a circle has an end");
         assert_eq!(read("#!\n"), None);
         std::fs::remove_file(&file).unwrap();
     }

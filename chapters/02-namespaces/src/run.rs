@@ -47,7 +47,8 @@ pub struct Options {
     /// The folder that becomes / [default: the base, made on demand]
     #[arg(long, value_name = "DIR")]
     pub rootfs: Option<PathBuf>,
-    /// A later chapter fills the root's slot, so `rootfs` is not looked at; no word of the command line
+    /// A later chapter fills the root's slot: that there is a `rootfs` says that the root changes, and its path is not looked
+    /// at; no word of the command line
     #[arg(skip)]
     pub root_follows: bool,
     /// The hostname inside
@@ -74,7 +75,8 @@ pub struct Options {
     /// Set a variable inside (KEY alone: take it over from here)
     #[arg(long, short, value_name = "KEY[=VALUE]")]
     pub env: Vec<OsString>,
-    /// That is the whole environment, to which nothing usual and nothing of the caller's is added; no word of the command line
+    /// That is the whole environment, to which nothing usual and nothing of the caller's is added, whatever `without` says; no
+    /// word of the command line
     #[arg(skip)]
     pub env_is_whole: bool,
     /// Leave one mechanism out, to see what it is worth

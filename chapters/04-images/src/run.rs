@@ -92,7 +92,7 @@ pub struct Options {
     pub stack_by: Option<Way>,
     /// The container that is there already and shall be stood in again; no word of the command line
     #[arg(skip)]
-    pub standing: Option<Standing>,
+    pub resolved: Option<Resolved>,
     /// The id that a new container shall have, for who has to know it before; no word of the command line
     #[arg(skip)]
     pub id: Option<String>,
@@ -105,7 +105,7 @@ pub struct Options {
 
 /// A container that is there already, with what was looked up for it when it was made: nothing is asked for again.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct Resolved {
     /// The container.
     pub container: Container,
     /// Who the command is.
@@ -152,15 +152,15 @@ fn settle(mut options: Options, k: &Kernel) -> Result<Settled> {
         bail!(Failure::said("--userns auto with --stack-by mount", cause, "leave one of them out"));
     }
     let store = Store::open()?;
-    let is_made = options.standing.is_some();
-    let (standing, lease) = match options.standing.take() {
-        Some(standing) => {
-            layers_of(&store, &standing.container, k)?;
-            (standing, None)
+    let is_made = options.resolved.is_some();
+    let (resolved, lease) = match options.resolved.take() {
+        Some(resolved) => {
+            layers_of(&store, &resolved.container, k)?;
+            (resolved, None)
         }
-        None => conceived(&store, &options, k).map(|(standing, lease)| (standing, Some(lease)))?,
+        None => resolve(&store, &options, k).map(|(resolved, lease)| (resolved, Some(lease)))?,
     };
-    let Standing { mut container, someone, words } = standing;
+    let Resolved { mut container, someone, words } = resolved;
     let rooms = rooms(&options, &words, someone, is_made)?;
     let workdir = workdir(&options, &words)?;
     container.stop_signal = options.stop_signal.or(container.stop_signal);
@@ -185,6 +185,7 @@ fn settle(mut options: Options, k: &Kernel) -> Result<Settled> {
         container: Some(container.id.clone()),
         cgroup_parent: options.cgroup_parent,
         no_group: options.no_group,
+        // A folder that is there; the stack takes its place.
         below: Rooms { rootfs: Some(store.root().into()), ..rooms },
     };
     let own = Own { store, container, is_made, keeps, lease, running: None };
@@ -192,7 +193,7 @@ fn settle(mut options: Options, k: &Kernel) -> Result<Settled> {
 }
 
 /// A new container of the image, which is nowhere yet.
-fn conceived(store: &Store, options: &Options, k: &Kernel) -> Result<(Standing, Lease)> {
+fn resolve(store: &Store, options: &Options, k: &Kernel) -> Result<(Resolved, Lease)> {
     // Until the container is written down nothing else says that its layers are needed.
     let lease = store.lease()?;
     let image = found(store, &options.image, k)?;
@@ -200,13 +201,14 @@ fn conceived(store: &Store, options: &Options, k: &Kernel) -> Result<(Standing, 
     let container = store.conceive(&image, &options.image, options.name.as_deref(), options.id.clone())?;
     let words = image.config.config().clone().unwrap_or_default();
     let user = options.user.clone().or_else(|| words.user().clone()).unwrap_or_default();
-    Ok((Standing { container, someone: passwd::find(&layers, &user)?, words }, lease))
+    Ok((Resolved { container, someone: passwd::find(&layers, &user)?, words }, lease))
 }
 
 /// The layers of a container that is there already. Prune keeps them as long as it is there; should somebody else have
 /// removed one, it is unpacked again.
 fn layers_of(store: &Store, container: &Container, k: &Kernel) -> Result<()> {
-    if container.layer_paths(store)?.iter().all(|path| path.is_dir()) {
+    let paths = container.layer_paths(store)?;
+    if !paths.is_empty() && paths.iter().all(|path| path.is_dir()) {
         return Ok(());
     }
     let _lease = store.lease()?;
@@ -254,7 +256,7 @@ pub fn unpacked(store: &Store, image: &Image, k: &Kernel) -> Result<Vec<PathBuf>
 /// What chapter 02 is asked for: the image's words, and the command line's over them. Of a container that is made already
 /// the environment is settled.
 fn rooms(options: &Options, config: &Config, someone: Someone, is_made: bool) -> Result<Rooms> {
-    let mut env = config.env().clone().unwrap_or_default();
+    let mut env = variables_of(config);
     if !is_made && !env.iter().any(|pair| pair.starts_with("HOME=")) {
         set_variable(&mut env, &format!("HOME={}", someone.home.as_deref().unwrap_or("/")));
     }
@@ -274,6 +276,13 @@ fn rooms(options: &Options, config: &Config, someone: Someone, is_made: bool) ->
         env_is_whole: is_made,
         command: command(options, config)?,
     })
+}
+
+/// What the image says of the environment. A name without a value would be the caller's variable, which is no image's to
+/// ask for.
+#[must_use]
+pub fn variables_of(config: &Config) -> Vec<String> {
+    config.env().iter().flatten().filter(|pair| pair.contains('=')).cloned().collect()
 }
 
 /// ENTRYPOINT and then CMD, each replaced by what the command line says; another ENTRYPOINT makes the image's CMD
@@ -326,4 +335,19 @@ pub fn signal_of(text: &str) -> Result<Signal> {
     let name = text.to_ascii_uppercase();
     let name = if name.starts_with("SIG") { name } else { format!("SIG{name}") };
     number.or_else(|| name.parse().ok()).with_context(|| format!("invalid signal: {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ch04_an_image_asks_for_no_variable_of_the_callers() {
+        let said = |pairs: &[&str]| {
+            let env: Vec<String> = pairs.iter().map(ToString::to_string).collect();
+            oci_spec::image::ConfigBuilder::default().env(env).build().unwrap()
+        };
+        assert_eq!(variables_of(&said(&["A=1", "SECRET", "B="])), ["A=1", "B="]);
+        assert!(variables_of(&Config::default()).is_empty());
+    }
 }

@@ -7,7 +7,7 @@ use ch00_process::wait::Ended;
 use ch02_namespaces::run::UserNamespace;
 use ch04_images::container::new_id;
 use ch04_images::own::failure;
-use ch04_images::run::{self as below, Standing};
+use ch04_images::run::{self as below, Resolved};
 use ch04_images::store::Store as Images;
 use ch04_images::workdir::WorkingDir;
 use clap::Args;
@@ -94,8 +94,8 @@ pub fn run_by_path(options: Options, k: &Kernel) -> Result<Ended> {
 
 /// What is asked for, looked at as far as it can be before anything is made; and where the command stands.
 fn settle(mounts: &Mounts, below: &mut below::Options, k: &Kernel) -> Result<(Volumes, Option<String>)> {
-    let (id, image, words) = match &below.standing {
-        Some(Standing { container, words, .. }) => {
+    let (id, image, words) = match &below.resolved {
+        Some(Resolved { container, words, .. }) => {
             (container.id.clone(), container.manifest.clone(), words.clone())
         }
         None => {
@@ -111,7 +111,7 @@ fn settle(mounts: &Mounts, below: &mut below::Options, k: &Kernel) -> Result<(Vo
     below.id = Some(id.clone());
     let seed = Seed { image };
     let mut volumes = Volumes::new(Store::open().map_err(failure)?, requests, seed, id);
-    volumes.keeps = (below.standing.is_some() || below.name.is_some()) && !below.rm;
+    volumes.keeps = (below.resolved.is_some() || below.name.is_some()) && !below.rm;
     volumes.id_mapped = geteuid().is_root() && below.userns == Some(UserNamespace::Auto);
     Ok((volumes, workdir))
 }

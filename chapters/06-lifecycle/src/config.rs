@@ -1,4 +1,4 @@
-//! What a container was made from, as it was resolved at `create`: `config.json`. A start needs nothing else, so what
+//! What a container was made from, as it was resolved at `create`: `config.json`. Of the image a start needs the layers alone, so what
 //! happens to the image's name or to the caller's environment later changes nothing.
 
 use std::collections::BTreeMap;
@@ -56,9 +56,8 @@ pub struct Config {
     /// What is mounted where.
     #[serde(default)]
     pub mounts: Mounts,
-    /// Where the image wants a volume.
-    #[serde(default)]
-    pub volumes: Vec<String>,
+    /// Where the image wants a volume. Nothing: an older build made it, and the image is asked.
+    pub volumes: Option<Vec<String>>,
     /// How much it may use.
     #[serde(default)]
     pub limits: Limits,

@@ -13,6 +13,7 @@ use ch00_process::record::Record;
 use ch03_cgroups::size::parse_size;
 use ch04_images::change::set_variable;
 use ch04_images::own::like_the_image;
+use ch04_images::run::variables_of;
 use ch04_images::store::{json, write_whole};
 use ch04_images::{passwd, run};
 use ch05_volumes::run::{self as below, Mounts};
@@ -157,7 +158,7 @@ fn settled(all: &Containers, options: Options, k: &Kernel) -> Result<Config> {
         init: below.init,
         read_only: below.read_only,
         mounts,
-        volumes,
+        volumes: Some(volumes),
         limits: below.limits,
         cgroup_parent: below.cgroup_parent,
         no_group: below.no_group,
@@ -187,7 +188,7 @@ fn environment(
     if options.tty {
         env.push("TERM=xterm".into());
     }
-    let mut given: Vec<String> = words.env().iter().flatten().cloned().collect();
+    let mut given = variables_of(words);
     for file in &options.env_file {
         given.extend(lines(file)?);
     }

@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use ch00_process::kernel::{Kernel, Result};
 use ch00_process::launch::Launch;
 use ch00_process::mechanism::{Chain, Root};
+use ch04_images::container::Container;
 use ch04_images::own::failure;
 use ch04_images::passwd::Someone;
-use ch04_images::run::{self as images, Standing};
+use ch04_images::run::{self as images, Resolved};
+use ch04_images::store::Store;
 use ch05_volumes::run as below;
 use oci_spec::image::ConfigBuilder;
 
@@ -36,9 +38,10 @@ pub fn launch(
 /// The config in the words of the chapters below.
 fn options(config: &Config) -> anyhow::Result<below::Options> {
     // What else the image says is in the config already, or the command line has taken it away.
-    let said = ConfigBuilder::default().env(config.env.clone()).volumes(config.volumes.clone()).build()?;
+    let volumes = config.volumes.clone().map_or_else(|| image_volumes(&config.container), Ok)?;
+    let words = ConfigBuilder::default().env(config.env.clone()).volumes(volumes).build()?;
     let someone = Someone { uid: config.uid, gid: config.gid, groups: config.groups.clone(), home: None };
-    let standing = Standing { container: config.container.clone(), someone, words: said };
+    let resolved = Resolved { container: config.container.clone(), someone, words };
     let below = images::Options {
         limits: config.limits.clone(),
         name: None,
@@ -58,9 +61,16 @@ fn options(config: &Config) -> anyhow::Result<below::Options> {
         boottime: config.boottime,
         stack_by: config.stack_by,
         id: None,
-        standing: Some(standing),
+        resolved: Some(resolved),
         image: config.container.image.clone(),
         command: config.command.iter().map(OsString::from).collect(),
     };
     Ok(below::Options { mounts: config.mounts.clone(), below })
+}
+
+/// Where the image of a container wants volumes: asked for one that an older build has made.
+fn image_volumes(container: &Container) -> anyhow::Result<Vec<String>> {
+    let store = Store::open()?;
+    let image = store.image_of(&store.manifest_of(container)?)?;
+    Ok(image.config.config().as_ref().and_then(|config| config.volumes().clone()).unwrap_or_default())
 }

@@ -54,6 +54,7 @@ pub(super) fn rename(rename: &Rename) -> Result<()> {
     }
     all.claim(new, config.id())?;
     config.container.name = Some(new.into());
+    let _lease = all.store.lease()?; // prune tidies up where it is written beside
     write_whole(&all.store.beside(), &found.folder.join("config.json"), &json(&config)?)?;
     fs::remove_file(all.link(&old))?;
     Ok(())

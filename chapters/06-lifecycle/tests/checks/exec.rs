@@ -180,11 +180,13 @@ pub(crate) fn own_program(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
     // A command that is, or whose first line is, the engine itself.
     let folder = tempfile::tempdir_in(folder()?)?;
-    let script = folder.path().join("script");
-    fs::write(&script, "#!/proc/self/exe\n")?;
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
-    let bind = format!("{}:/script", script.display());
-    for command in ["/script", "/proc/self/exe"] {
+    for (name, line) in [("script", "#!/proc/self/exe\n"), ("leads-on", "#!/scripts/script\n")] {
+        let script = folder.path().join(name);
+        fs::write(&script, line)?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    }
+    let bind = format!("{}:/scripts", folder.path().display());
+    for command in ["/scripts/script", "/scripts/leads-on", "/proc/self/exe"] {
         let ended = lodge.tell(&["run", "--rm", "-v", &bind, checks::mould::IMAGE, command])?;
         equal(
             &format!("{command} {} {}", ended.code, ended.stderr.contains("own program")),

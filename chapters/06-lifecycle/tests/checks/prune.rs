@@ -25,7 +25,8 @@ pub(crate) fn takes(stage: &Stage) -> Result<(), Finding> {
         names.sort_unstable();
         Ok(names.join(" "))
     };
-    let volumes = || Ok::<_, Finding>(lodge.tell(&["volume", "ls", "-q"])?.stdout.lines().count().to_string());
+    let volumes =
+        || Ok::<_, Finding>(lodge.tell(&["volume", "ls", "-q"])?.stdout.lines().count().to_string());
 
     // Nobody answers, so nobody has said yes.
     let asked = lodge.tell(&["system", "prune"])?;
