@@ -205,6 +205,9 @@ impl Container {
     /// # Errors
     /// Its config was damaged.
     pub fn lowers(&self) -> Result<Vec<PathBuf>> {
+        if self.layers.is_empty() {
+            bail!("container {}: its config.json names no layer, and nothing can stand on none", self.id);
+        }
         let name = |text: &String| {
             let diff_id: Digest = text.parse().map_err(|why: String| anyhow::anyhow!(why))?;
             Ok(diff_id.hex().into())

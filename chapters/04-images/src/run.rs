@@ -207,8 +207,7 @@ fn resolve(store: &Store, options: &Options, k: &Kernel) -> Result<(Resolved, Le
 /// The layers of a container that is there already. Prune keeps them as long as it is there; should somebody else have
 /// removed one, it is unpacked again.
 fn layers_of(store: &Store, container: &Container, k: &Kernel) -> Result<()> {
-    let paths = container.layer_paths(store)?;
-    if !paths.is_empty() && paths.iter().all(|path| path.is_dir()) {
+    if container.layer_paths(store)?.iter().all(|path| path.is_dir()) {
         return Ok(());
     }
     let _lease = store.lease()?;
