@@ -9,7 +9,7 @@
 //! - [`channel`]: the socket pair that joins the two
 //! - [`wait`]: signals passed on, the end awaited
 //! - [`door`]: the child's way into a control group of version 1
-//! - [`exec`]: which file a command's name means
+//! - [`exec`]: which file a command's name means; [`interpreter`]: what is started in a file's place
 //! - [`explain`]: a launch told while it happens; [`script`]: and said again by plain programs
 //! - [`keyboard`]: the flags `--explain` and `--step`, and the person at them
 //! - [`failure`]: what failed, why, and what to do; [`output`]: what is said arrives, or its loss is told
@@ -25,6 +25,7 @@ pub mod explain;
 pub mod failure;
 pub mod gate;
 pub mod gym;
+pub mod interpreter;
 pub mod kernel;
 pub mod kernel_file;
 pub mod keyboard;

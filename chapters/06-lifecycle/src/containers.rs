@@ -8,10 +8,10 @@
 //! Two locks (flock(2)), both on folders that are never renamed: whoever changes the state holds the container's
 //! own; who runs it, the monitor, holds `upper` as long as it runs (chapter 04 asks for that before it reads there).
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -205,6 +205,20 @@ impl Container {
     #[must_use]
     pub fn name(&self) -> &str {
         self.config.name()
+    }
+
+    /// Makes its folder for what ends with the machine, where it isn't there: a reboot takes it away, a logout an ordinary
+    /// user's.
+    ///
+    /// # Errors
+    /// This user may not write there.
+    pub(crate) fn run_folder(&self) -> Result<()> {
+        match DirBuilder::new().mode(0o700).create(&self.run) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                Err(error).with_context(|| self.run.display().to_string())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The file of its state.

@@ -291,7 +291,7 @@ fn made(all: &Containers, mut config: Config, k: &Kernel) -> Result<Made> {
             None => nameless(all, config.id())?,
         });
         let container = all.at(config);
-        private(&container.run)?;
+        container.run_folder()?;
         let (target, bytes) = (folder.join("config.json"), json(&container.config)?);
         if container.config.remove {
             // Nobody misses it after a power cut, and two flushes of the disk are most of a start.

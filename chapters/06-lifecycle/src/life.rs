@@ -8,7 +8,7 @@ use ch00_process::channel::Handed;
 use ch00_process::kernel::{Kernel, Result};
 use ch00_process::mechanism::{Birth, Child, Mechanism};
 use ch00_process::place;
-use ch00_process::record::{Owner, Record};
+use ch00_process::record::{self, Owner, Record};
 use ch00_process::wait::Ended;
 use ch04_images::own::{Own, failure};
 use nix::fcntl::{Flock, FlockArg};
@@ -60,6 +60,19 @@ impl Life {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Removes a container whose launch has failed before this mechanism's turn came, and this process's note of it.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn give_up(folder: &Path, k: &Kernel) -> Result<()> {
+        Self::remove(folder, k)?;
+        let me = Owner::me().map_err(failure)?;
+        let all = record::all().map_err(failure)?.into_iter();
+        let ours =
+            |one: &Record| one.kind == Self::RECORD && Path::new(&one.what) == folder && one.owner == me;
+        all.filter(ours).try_for_each(Record::forget).map_err(failure)
     }
 
     /// Removes what an ended process has left of a container, unless somebody runs it: a removal that was begun, and given up

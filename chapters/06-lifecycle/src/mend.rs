@@ -29,7 +29,7 @@ pub fn mend(container: &Container, k: &Kernel) -> Result<State> {
     if !state.status.lives() {
         sweep(container, k)?;
     }
-    fs::create_dir_all(&container.run)?;
+    container.run_folder()?;
     container.write_state(&state, true)?;
     Ok(state)
 }

@@ -60,8 +60,8 @@ impl Store {
                 continue;
             }
             let mut builder = fs::DirBuilder::new();
-            // What is in layers/ has setuid files in it: nobody else may come near them.
-            builder.recursive(true).mode(if folder.starts_with("images") { 0o755 } else { 0o700 });
+            // Secrets are in images, setuid files in layers: nobody else may come near them.
+            builder.recursive(true).mode(0o700);
             builder
                 .create(&path)
                 .map_err(|error| blame(&error, format!("could not make {}", path.display())))?;

@@ -133,6 +133,9 @@ pub(super) fn run(run: Run, io: &mut Io<'_>) -> Result<u8> {
     if removes && !detach && !tty {
         // Nobody could look at it later: this very process is its parent, and what the caller has is the command's own.
         let ended = launch(life, None, !interactive, &k).and_then(|launch| launch.run(&k));
+        if ended.is_err() && folder.exists() {
+            Life::give_up(&folder, &unwatched())?;
+        }
         return Ok(tell_end(io.program, ended, &mut io.err));
     }
     let manner = Manner {
@@ -152,7 +155,7 @@ pub(super) fn run(run: Run, io: &mut Io<'_>) -> Result<u8> {
         Ok(Some(over)) => told(over, &name, io),
         Err(failure) => {
             if removes {
-                Life::remove(&folder, &unwatched())?;
+                Life::give_up(&folder, &unwatched())?;
             }
             Err(failure.into())
         }
@@ -247,6 +250,7 @@ pub(crate) fn begin(
         return begin(container, watch, seat, attached);
     }
     unkept::settle(container)?;
+    container.run_folder()?;
     let (k, spare) = teller(watch, seat)?;
     let life = Life { container: container.clone(), restarts: 0, lock: Some(lock), record: None };
     let how = How { teller: spare, attached: attached.map(|manner| (seat, manner)) };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use checks::drive::{is_alive, within};
 use checks::finding::Finding;
+use checks::mould;
 use checks::stage::{Stage, folder};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -123,7 +124,16 @@ pub(crate) fn rebooted(stage: &Stage) -> Result<(), Finding> {
     let id = home(&lodge, &name)?.file_name().map(|id| id.to_string_lossy().into_owned()).unwrap_or_default();
     fs::remove_dir_all(folder()?.join("run/containers").join(id))?;
     state(&lodge, &name, "exited Exited (255)")?;
-    goes_on(&lodge, &name)
+    goes_on(&lodge, &name)?;
+    // One that had ended before knows nothing of it, and one that has never run neither.
+    for (word, verb) in [("ended", "run"), ("made", "create")] {
+        let name = lodge.expects(word);
+        equal(&lodge.tell(&[verb, "--name", &name, mould::IMAGE, "echo", "here"])?.code.to_string(), "0")?;
+        let id = lodge.tell(&["inspect", "-f", "{{.Id}}", &name])?.stdout;
+        fs::remove_dir_all(folder()?.join("run/containers").join(id.trim()))?;
+        says(&lodge.tell(&["start", "--attach", &name])?, "here\n")?;
+    }
+    Ok(())
 }
 
 /// Empty, cut off, nonsense: while it runs and when it has ended.

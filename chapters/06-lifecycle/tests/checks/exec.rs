@@ -180,14 +180,27 @@ pub(crate) fn own_program(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
     // A command that is, or whose first line is, the engine itself.
     let folder = tempfile::tempdir_in(folder()?)?;
-    for (name, line) in [("script", "#!/proc/self/exe\n"), ("leads-on", "#!/scripts/script\n")] {
+    let lines = [
+        ("script", "#!/proc/self/exe\n"),
+        ("leads-on", "#!/scripts/script\n"),
+        ("nul", "#!/proc/self/exe\0 \n"),
+    ];
+    for (name, line) in lines {
         let script = folder.path().join(name);
         fs::write(&script, line)?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
     }
     let bind = format!("{}:/scripts", folder.path().display());
-    for command in ["/scripts/script", "/scripts/leads-on", "/proc/self/exe"] {
-        let ended = lodge.tell(&["run", "--rm", "-v", &bind, checks::mould::IMAGE, command])?;
+    // And a link that is called as the engine is on the host.
+    let namesake = tempfile::tempdir_in(checks::stage::folder()?)?;
+    let engine = lodge.command(&[])?.get_program().to_os_string();
+    let (place, name) = (Path::new(&engine).parent(), Path::new(&engine).file_name());
+    let (place, name) = place.zip(name).context("the engine's path")?;
+    std::os::unix::fs::symlink("/proc/self/exe", namesake.path().join(name))?;
+    let as_engine = format!("{}:{}", namesake.path().display(), place.display());
+    for command in ["/scripts/script", "/scripts/leads-on", "/scripts/nul", "/proc/self/exe"] {
+        let binds = ["-v", &bind, "-v", &as_engine];
+        let ended = lodge.tell(&[&["run", "--rm"][..], &binds, &[checks::mould::IMAGE, command]].concat())?;
         equal(
             &format!("{command} {} {}", ended.code, ended.stderr.contains("own program")),
             &format!("{command} 126 true"),

@@ -275,7 +275,15 @@ pub(crate) fn nothing_left(stage: &Stage) -> Result<(), Finding> {
     let id = lodge.tell(&["inspect", "-f", "{{.Id}}", &name])?.stdout.trim().to_string();
     says(&lodge.tell(&["wait", &name])?, "3\n")?;
     within(PATIENCE, || crate::crash::nothing_of(&id, &name).is_ok());
-    crate::crash::nothing_of(&id, &name)
+    crate::crash::nothing_of(&id, &name)?;
+    // And if it can't even be begun, with a starter or with a monitor: its name is free.
+    let name = lodge.expects("never");
+    for how in [&["--rm"][..], &["--rm", "-d"]] {
+        let words = [&["run", "--name", &name], how, &["-v", "/nowhere:/srv", mould::IMAGE, "true"]].concat();
+        equal(&lodge.tell(&words)?.code.to_string(), "125")?;
+        says(&lodge.tell(&["ps", "-aq", "--filter", &format!("name={name}")])?, "")?;
+    }
+    says(&lodge.tell(&["run", "--rm", "--name", &name, mould::IMAGE, "echo", "free"])?, "free\n")
 }
 
 /// Chapter 04's program, which makes images.
