@@ -4,12 +4,17 @@
 //!               create              start               end, stop, kill
 //!   (nothing) ---------> created ---------> running ---------------------> stopped
 //!                           |              |       ^                        |  |  ^
-//!                           |        pause v       | unpause                |  |  | kill, end
+//!                           |        pause v       | unpause                |  |  | stop, kill, end
 //!                           |              paused -+------------------------|--|--+
 //!                           |                        start again <----------+  |
 //!                           +--------------------> rm -------------------------+
 //! ```
-//! `restarting` is a stopped one whose monitor waits before it starts it again.
+//! Four things more, for which there was no room:
+//! - `restarting` is one that has ended, and its monitor waits before it starts it again. That is `Retry`, to `running`; so is
+//!   a `Start` by somebody who doesn't wait; and stop, kill and end lead to `stopped`.
+//! - `Exec` and `Attach` are for `running` alone, which stays as it is.
+//! - `Remove` (`rm`) takes the container away, and leaves its state as it was.
+//! - `Discard` (`rm --force`) is made from everywhere, and leads to `stopped`.
 
 use ch00_process::failure::Failure;
 use ch00_process::record::Owner;
@@ -122,7 +127,13 @@ impl Status {
             }
             (_, M::Start) => (format!("container {called} is already running"), "restart, or exec"),
             (S::Paused, M::Pause) => (format!("container {called} is already paused"), "unpause"),
-            (_, M::Unpause) => (format!("container {called} is not paused"), "pause"),
+            (S::Running, M::Unpause) => {
+                let what = format!("container {called} is not paused");
+                return Failure::said(what, "it runs", format!("boxroom top {called} shows what in it"))
+                    .code(1);
+            }
+            (S::Restarting, M::Unpause) => (format!("container {called} is not paused"), "logs"),
+            (_, M::Unpause) => (format!("container {called} is not paused"), "start"),
             (S::Paused, M::Exec) => {
                 (format!("container {called} is paused, unpause the container before exec"), "unpause")
             }

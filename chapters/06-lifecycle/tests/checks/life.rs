@@ -239,13 +239,15 @@ pub(crate) fn moves(stage: &Stage) -> Result<(), Finding> {
     let not_running = "is not running";
     refused(&["rm", &name], "container is running: stop the container before removing or force remove")?;
     refused(&["unpause", &name], "is not paused")?;
+    says(&lodge.tell(&["exec", &name, "true"])?, "")?;
     lodge.tell(&["pause", &name])?;
     refused(&["pause", &name], "is already paused")?;
     refused(&["start", &name], "cannot start a paused container, try unpause instead")?;
     refused(&["rm", &name], "container is paused and must be unpaused first")?;
     refused(&["attach", &name], "you cannot attach to a paused container, unpause it first")?;
     lodge.tell(&["unpause", &name])?;
-    lodge.tell(&["stop", "-t", "0", &name])?;
+    lodge.tell(&["pause", &name])?;
+    says(&lodge.tell(&["stop", "-t", "0", &name])?, &format!("{name}\n"))?;
     refused(&["kill", &name], not_running)?;
     refused(&["pause", &name], not_running)?;
     refused(&["top", &name], not_running)?;
@@ -254,7 +256,20 @@ pub(crate) fn moves(stage: &Stage) -> Result<(), Finding> {
     says(&lodge.tell(&["stop", &name])?, &format!("{name}\n"))?;
     lodge.tell(&["start", &name])?;
     says(&lodge.tell(&["start", &name])?, &format!("{name}\n"))?;
-    refused(&["stop", "check-nobody-has-this-name"], "No such container: check-nobody-has-this-name")
+    says(&lodge.tell(&["rm", "-f", &name])?, &format!("{name}\n"))?;
+    refused(&["stop", "check-nobody-has-this-name"], "No such container: check-nobody-has-this-name")?;
+    // Who attaches stays to the end; what waits to be started again can be started, and made to end.
+    let name = lodge.run("attached", &[], &["sleep", "1"])?;
+    says(&lodge.tell(&["attach", &name])?, "")?;
+    let name = lodge.run("waits", &["--restart", "always"], &["false"])?;
+    let waits = || {
+        let told = lodge.tell(&["inspect", "-f", "{{.State.Status}} {{.RestartCount}}", &name]);
+        told.is_ok_and(|told| told.stdout.starts_with("restarting") && !told.stdout.ends_with(" 0\n"))
+    };
+    equal(&within(PATIENCE, waits).to_string(), "true")?;
+    says(&lodge.tell(&["start", &name])?, &format!("{name}\n"))?;
+    equal(&within(PATIENCE, waits).to_string(), "true")?;
+    says(&lodge.tell(&["stop", "-t", "0", &name])?, &format!("{name}\n"))
 }
 
 pub(crate) fn nothing_left(stage: &Stage) -> Result<(), Finding> {
