@@ -141,8 +141,8 @@ impl Store {
             (Some(_), Some(_)) => bail!("container {text}: several ids begin so; write more of it"),
             (None, _) => Err(Failure::said(
                 format!("container {text}: there is none of this name"),
-                "it was never there, or was not kept: run removes a container without --name at its end",
-                "run --name NAME keeps one",
+                "it was never there, was removed, or was not kept by the run that made it",
+                "run --name NAME without --rm keeps one",
             )
             .into()),
         }

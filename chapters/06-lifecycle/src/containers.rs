@@ -175,12 +175,14 @@ impl Containers {
                 return Ok(());
             }
             if self.has(&holder, name) {
+                let lives = self.read(&holder.to_string_lossy()).is_some_and(|one| one.lives());
+                let way = if lives { "rm --force" } else { "rm" }; // without force only what has ended is removed
                 let what = format!(
                     "Conflict. The container name \"/{name}\" is already in use by container \"{}\". You have to remove \
                      (or rename) that container to be able to reuse that name.",
                     holder.display()
                 );
-                return Err(Failure::said(what, "", format!("boxroom rm {name}, or another name")).into());
+                return Err(Failure::said(what, "", format!("boxroom {way} {name}, or another name")).into());
             }
             let _ = fs::remove_file(&link); // whoever was to have it was killed on the way, or is gone
         }

@@ -29,6 +29,12 @@ use crate::when::When;
 /// What the command line of `create` and `run` may say: the chapters' words below, and what is about a longer life.
 #[derive(Debug, Args)]
 #[group(id = "lived")]
+// What is said otherwise here than in chapter 04, where a container without a name is not kept.
+#[command(
+    mut_arg("name", |arg| arg.help("What the container is called [default: two words, drawn by lot]; its group is called by its id")),
+    mut_arg("rm", |arg| arg.help("Remove the container at its end; without it, it stays there until it is removed")),
+    mut_arg("hostname", |arg| arg.help("The hostname inside [default: the container's id]"))
+)]
 pub struct Options {
     /// Note something about it, for filters
     #[arg(long, short, value_name = "KEY[=VALUE]")]
