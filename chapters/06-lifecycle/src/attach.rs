@@ -48,6 +48,8 @@ pub enum Over {
     Lost,
     /// A signal ended this program, not the command.
     Signal(u8),
+    /// That was the third SIGINT or SIGTERM, and the command, which had them all, goes on.
+    Ignored(u8),
     /// The command could not be started.
     Failed(Box<Failure>),
 }
@@ -229,7 +231,7 @@ impl Session<'_> {
                 // Docker's patience, too.
                 self.interrupts += u32::from(matches!(signal, Signal::SIGINT | Signal::SIGTERM));
                 if self.interrupts >= 3 {
-                    return Ok(Some(Over::Signal(number)));
+                    return Ok(Some(Over::Ignored(number)));
                 }
             }
             _ => {

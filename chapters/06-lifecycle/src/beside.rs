@@ -57,7 +57,7 @@ pub fn run<C: Chain, R: Root>(
     match over {
         Over::Ended(_) | Over::Failed(_) => drop(k.why("no zombie stays").waitid(other.as_fd())),
         Over::Lost => return Ok(Over::Ended(code_of(k.why("how did it end?").waitid(other.as_fd())?))),
-        Over::Detached | Over::Signal(_) => {}
+        Over::Detached | Over::Signal(_) | Over::Ignored(_) => {}
     }
     Ok(over)
 }

@@ -108,7 +108,7 @@ pub fn run(options: Options, seat: Seat<'_>, k: &Kernel) -> Result<u8> {
     match beside::run(launch, master, (!options.detach).then_some((seat, &manner)), k)? {
         Over::Ended(code) => Ok(code),
         Over::Failed(failure) => Err(ended_meanwhile(*failure, &container).into()),
-        Over::Signal(number) => Ok(128 + number),
+        Over::Signal(number) | Over::Ignored(number) => Ok(128 + number),
         Over::Detached if options.detach => Ok(0),
         Over::Detached => {
             write_all(seat.err, b"read escape sequence\n")?;

@@ -171,6 +171,13 @@ pub(crate) fn told(over: Over, name: &str, io: &mut Io<'_>) -> Result<u8> {
             Ok(0)
         }
         Over::Signal(number) => Ok(128 + number),
+        Over::Ignored(number) => {
+            // Docker's words; and what it leaves unsaid.
+            let what = format!("got 3 SIGTERM/SIGINTs, forcefully exiting; container {name} goes on");
+            let cause = "a command that is pid 1 gets no signal for which it has no handler";
+            let way = format!("boxroom stop {name}, or boxroom attach {name}");
+            Err(Failure::said(what, cause, way).code(128 + number).into())
+        }
         Over::Failed(failure) => Err((*failure).into()),
         Over::Lost => {
             let what = format!("container {name}: its monitor has ended without a word");

@@ -228,5 +228,16 @@ pub(crate) fn proxy(stage: &Stage) -> Result<(), Finding> {
     let ended = within(Duration::from_secs(10), || !is_alive(attached.id().cast_signed()));
     let _ = attached.kill();
     let code = attached.wait()?.code();
-    equal(&format!("{ended} {code:?}"), "true Some(42)")
+    equal(&format!("{ended} {code:?}"), "true Some(42)")?;
+    // Who gets no answer is let go after the third time, and told that the command goes on.
+    let (name, first) = lodge.guest("deaf", &[])?;
+    let attached = lodge.command(&["attach", &name])?.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(300));
+        kill(Pid::from_raw(attached.id().cast_signed()), Signal::SIGINT)?;
+    }
+    let ended = attached.wait_with_output()?;
+    let told = String::from_utf8_lossy(&ended.stderr).contains(&name);
+    let saw = format!("{:?} named: {told} alive: {}", ended.status.code(), is_alive(first.0));
+    equal(&saw, "Some(130) named: true alive: true")
 }
