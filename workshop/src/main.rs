@@ -47,6 +47,8 @@ enum Command {
     Check {
         /// 00, 02, namespaces; without it, the one that you worked on last. So with all below.
         chapter: Option<String>,
+        /// Its name or number: only this one is told, and the exit code is its own.
+        task: Option<String>,
         /// For tools.
         #[arg(long)]
         json: bool,
@@ -243,8 +245,8 @@ mod linux {
             Some(Command::Start { chapter, task }) => {
                 start::run(out, ink, chapter.as_deref(), task.as_deref())
             }
-            Some(Command::Check { chapter, json }) => {
-                check::run(out, &mut progress(), ink, chapter.as_deref(), json)
+            Some(Command::Check { chapter, task, json }) => {
+                check::run(out, &mut progress(), ink, (chapter.as_deref(), task.as_deref()), json)
             }
             Some(Command::Watch { chapter }) => watch::run(out, &mut progress(), ink, chapter.as_deref()),
             Some(Command::Hint { chapter, task }) => hint::run(out, ink, chapter.as_deref(), task.as_deref()),

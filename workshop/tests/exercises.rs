@@ -316,6 +316,11 @@ fn wrong_body() -> Result<()> {
     for line in ["seen:", "expected:", "meaning:", "look:", "read:"] {
         ensure!(said.contains(line), "no {line} in: {said}");
     }
+    // Of one task alone.
+    let (_, said) = desk.refuses(&["check", "02", "private"])?;
+    ensure!(said.contains("private      FAILED") && !said.contains("uts          not yet"), "{said}");
+    let (_, said) = desk.refuses(&["check", "02", "nothing"])?;
+    ensure!(said.contains("has no task \"nothing\"") && !said.contains("checks proven"), "{said}");
     Ok(())
 }
 

@@ -47,18 +47,20 @@ impl State {
     }
 }
 
-/// Checks the chapter and tells it. The exit code is 0 where every core task is proven.
+/// Checks the chapter and tells it. The exit code is 0 where every core task is proven. Where a task is named, all are checked,
+/// and that one alone is told and decides.
 ///
 /// # Errors
-/// The exercise doesn't compile (the compiler's own message), or the checks can't be run at all.
+/// There is no such task, the exercise doesn't compile (the compiler's own message), or the checks can't be run at all.
 pub fn run(
     out: &mut impl Write,
     progress: &mut Progress<impl Write + Send>,
     ink: Ink,
-    wanted: Option<&str>,
+    (chapter, task): (Option<&str>, Option<&str>),
     json: bool,
 ) -> Result<ExitCode> {
-    let desk = Desk::started(wanted)?;
+    let desk = Desk::started(chapter)?;
+    let only = task.map(|task| desk.task(Some(task))).transpose()?.map(|(number, _)| number);
     let verdicts = verdicts(&desk, progress)?;
     let states: Vec<State> = desk.exercise.tasks.iter().map(|task| state(&desk, task, &verdicts)).collect();
     let chapter = desk.chapter.name.clone();
@@ -69,12 +71,12 @@ pub fn run(
         }
     })?;
     if json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&as_json(&desk, &states, &verdicts))?)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&as_json(&desk, only, &states, &verdicts))?)?;
     } else {
-        tell(out, ink, &desk, &states, &verdicts)?;
+        tell(out, ink, &desk, only, &states, &verdicts)?;
     }
-    let done =
-        desk.exercise.tasks.iter().zip(&states).all(|(task, state)| !task.core || *state == State::Proven);
+    let done = told(&desk, only, &states)
+        .all(|((_, task), state)| (only.is_none() && !task.core) || state == State::Proven);
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -146,10 +148,27 @@ fn state(desk: &Desk, task: &Task, verdicts: &[Verdict]) -> State {
     }
 }
 
-fn tell(out: &mut impl Write, ink: Ink, desk: &Desk, states: &[State], verdicts: &[Verdict]) -> Result<()> {
+/// The tasks that are told, with their numbers and how they stand: the one that was named, else all.
+fn told<'a>(
+    desk: &'a Desk,
+    only: Option<usize>,
+    states: &'a [State],
+) -> impl Iterator<Item = ((usize, &'a Task), State)> {
+    let all = desk.numbered().zip(states.iter().copied());
+    all.filter(move |((number, _), _)| only.is_none_or(|only| only == *number))
+}
+
+fn tell(
+    out: &mut impl Write,
+    ink: Ink,
+    desk: &Desk,
+    only: Option<usize>,
+    states: &[State],
+    verdicts: &[Verdict],
+) -> Result<()> {
     let digits = desk.chapter.digits();
     writeln!(out, "\n{}", ink.bold(&format!("{}: {}", desk.chapter.name, desk.exercise.title)))?;
-    for ((number, task), state) in desk.numbered().zip(states) {
+    for ((number, task), state) in told(desk, only, states) {
         let word = format!("{:9}", state.word());
         let word = match state {
             State::Proven => ink.green(&word),
@@ -162,7 +181,7 @@ fn tell(out: &mut impl Write, ink: Ink, desk: &Desk, states: &[State], verdicts:
             if open.is_empty() { String::new() } else { format!("; still blank: {}", open.join(", ")) };
         writeln!(out, "  {number} {:12} {word}  {}{optional}{open}", task.name, task.title)?;
     }
-    for ((number, task), _) in desk.numbered().zip(states).filter(|(_, state)| **state == State::Failed) {
+    for ((number, task), _) in told(desk, only, states).filter(|(_, state)| *state == State::Failed) {
         let failed = failed(verdicts, |check| task.checks.iter().any(|name| name == check));
         failures(out, ink, desk, &format!("task {number} ({})", task.name), &failed)?;
     }
@@ -175,8 +194,8 @@ fn tell(out: &mut impl Write, ink: Ink, desk: &Desk, states: &[State], verdicts:
         let lent = Copy::Lent.package(&desk.chapter);
         writeln!(out, "\n{lent}, in target/debug, is your copy as it was checked: what is blank is lent.")?;
     }
-    for ((number, task), _) in desk.numbered().zip(states).filter(|((_, task), state)| {
-        **state == State::Proven && !desk.progress.of(&desk.chapter.name, &task.name).proven
+    for ((number, task), _) in told(desk, only, states).filter(|((_, task), state)| {
+        *state == State::Proven && !desk.progress.of(&desk.chapter.name, &task.name).proven
     }) {
         passed(out, ink, desk, (number, task))?;
     }
@@ -273,10 +292,8 @@ fn last_line(ink: Ink, desk: &Desk, states: &[State], verdicts: &[Verdict]) -> S
     line
 }
 
-fn as_json(desk: &Desk, states: &[State], verdicts: &[Verdict]) -> serde_json::Value {
-    let tasks: Vec<_> = desk
-        .numbered()
-        .zip(states)
+fn as_json(desk: &Desk, only: Option<usize>, states: &[State], verdicts: &[Verdict]) -> serde_json::Value {
+    let tasks: Vec<_> = told(desk, only, states)
         .map(|((number, task), state)| {
             let checks: Vec<_> = verdicts.iter().filter(|v| task.checks.contains(&v.check)).collect();
             json!({ "number": number, "name": task.name, "core": task.core, "state": state.word(), "checks": checks })

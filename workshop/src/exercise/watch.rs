@@ -33,7 +33,7 @@ pub fn run(
     loop {
         let began = Instant::now();
         // An exercise that doesn't compile is told, and watched on; a closed output ends it.
-        if let Err(error) = check::run(out, progress, ink, Some(&desk.chapter.name), false) {
+        if let Err(error) = check::run(out, progress, ink, (Some(&desk.chapter.name), None), false) {
             writeln!(out, "{error:#}")?;
         }
         let took = began.elapsed().as_secs_f64();
