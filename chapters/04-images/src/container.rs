@@ -193,6 +193,24 @@ impl Store {
         crate::build::descriptor(MediaType::ImageManifest, &digest, size)
     }
 
+    /// That every container says which layers it needs.
+    ///
+    /// # Errors
+    /// One has a config that can't be read: it may run, and lose the ground that it stands on.
+    pub(crate) fn all_are_readable(&self) -> Result<()> {
+        for entry in fs::read_dir(self.containers())? {
+            let entry = entry?;
+            let Ok(bytes) = fs::read(entry.path().join("config.json")) else { continue };
+            if serde_json::from_slice::<Container>(&bytes).is_err() {
+                let id = entry.file_name().to_string_lossy().into_owned();
+                let what = format!("container {id}: its config.json is damaged");
+                let cause = "which layers it needs can't be known, so nothing was removed";
+                return Err(Failure::said(what, cause, format!("boxroom rm -f {id}")).into());
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn layers_of_containers(&self) -> Result<HashSet<Digest>> {
         let all = self.list()?;
         Ok(all.iter().flat_map(|container| &container.layers).filter_map(|text| text.parse().ok()).collect())

@@ -22,6 +22,7 @@ use ch04_images::store::{Store, json, write_whole};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::config::Config;
+use crate::damaged::Found;
 use crate::full_disk;
 use crate::process::Process;
 use crate::state::{State, Status};
@@ -88,7 +89,7 @@ impl Containers {
         self.store.containers().join(NAMES).join(name)
     }
 
-    fn read(&self, id: &str) -> Option<Container> {
+    pub(crate) fn read(&self, id: &str) -> Option<Container> {
         let bytes = fs::read(self.store.containers().join(id).join("config.json")).ok()?;
         serde_json::from_slice::<Config>(&bytes)
             .ok()
@@ -96,7 +97,7 @@ impl Containers {
             .map(|config| self.at(config))
     }
 
-    fn ids(&self) -> Result<Vec<String>> {
+    pub(crate) fn ids(&self) -> Result<Vec<String>> {
         let mut ids = Vec::new();
         for entry in fs::read_dir(self.store.containers())? {
             let name = entry?.file_name().to_string_lossy().into_owned();
@@ -120,11 +121,24 @@ impl Containers {
     /// The container of this name, or the only one whose id begins so.
     ///
     /// # Errors
-    /// There is none, or there are several; code 1, as Docker's.
+    /// There is none, it is damaged, or there are several; code 1, as Docker's.
     pub fn find(&self, text: &str) -> Result<Container> {
+        match self.find_any(text)? {
+            Found::Whole(container) => Ok(*container),
+            Found::Damaged(one) => Err(one.failure().into()),
+        }
+    }
+
+    /// The same, for who can do something with one that is damaged.
+    ///
+    /// # Errors
+    /// There is none, or there are several.
+    pub fn find_any(&self, text: &str) -> Result<Found> {
         let is_name = !text.is_empty() && !text.contains('/') && !text.starts_with('.');
-        let named = |id: &PathBuf| self.read(&id.to_string_lossy()).filter(|one| one.config.name() == text);
-        if is_name && let Some(one) = fs::read_link(self.link(text)).ok().as_ref().and_then(named) {
+        let link = if is_name { fs::read_link(self.link(text)).ok() } else { None };
+        let linked = link.as_ref().and_then(|id| self.any(&id.to_string_lossy()));
+        // A link that was left when a name was changed leads to somebody who has another.
+        if let Some(one) = linked.filter(|one| one.may_be_called(text)) {
             return Ok(one);
         }
         let hexadecimal = is_name && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -137,8 +151,8 @@ impl Containers {
         } else {
             Vec::new()
         };
-        let mut whole = begin.iter().filter_map(|id| self.read(id));
-        match (whole.next(), whole.next()) {
+        let mut found = begin.iter().filter_map(|id| self.any(id));
+        match (found.next(), found.next()) {
             (Some(one), None) => return Ok(one),
             (Some(_), Some(_)) => {
                 let what = format!("multiple IDs found with provided prefix: {text}");
@@ -148,7 +162,7 @@ impl Containers {
         }
         // The link was lost with the power: the configs know better.
         if is_name && let Some(one) = self.list()?.into_iter().find(|one| one.config.name() == text) {
-            return Ok(one);
+            return Ok(Found::Whole(Box::new(one)));
         }
         Err(Failure::said(
             format!("No such container: {text}"),
@@ -157,6 +171,11 @@ impl Containers {
         )
         .code(1)
         .into())
+    }
+
+    fn any(&self, id: &str) -> Option<Found> {
+        let whole = self.read(id).map(|one| Found::Whole(Box::new(one)));
+        whole.or_else(|| self.damaged(id).map(Found::Damaged))
     }
 
     /// Claims a name for the container `id`: the link is made by one call, which only one of many can win.
@@ -194,7 +213,7 @@ impl Containers {
         let Ok(folder) = File::open(self.store.containers().join(holder)) else { return false };
         match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
             Err(_) => true,
-            Ok(_held) => self.read(&holder.to_string_lossy()).is_some_and(|one| one.config.name() == name),
+            Ok(_held) => self.any(&holder.to_string_lossy()).is_some_and(|one| one.may_be_called(name)),
         }
     }
 }
@@ -254,23 +273,13 @@ impl Container {
     /// has just ended still removes what that had, and is waited for.
     ///
     /// # Errors
-    /// Somebody else runs it.
+    /// Somebody else runs it, or what it has changed is gone.
     pub fn hold(&self) -> Result<Flock<File>> {
-        const PATIENCE: Duration = Duration::from_secs(10);
-        let end = Instant::now() + PATIENCE;
-        let mut upper = File::open(self.folder.join("upper")).context("upper")?;
-        loop {
-            match Flock::lock(upper, FlockArg::LockExclusiveNonblock) {
-                Ok(held) => return Ok(held),
-                Err((file, _)) if Instant::now() < end => upper = file,
-                Err(_) => {
-                    let cause = "a monitor has its files mounted, or somebody reads them";
-                    let what = format!("container {} is in use", self.name());
-                    return Err(Failure::said(what, cause, "try again").code(1).into());
-                }
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        hold(&self.folder, self.name())?.ok_or_else(|| {
+            let what = format!("container {}: its files are gone", self.name());
+            let cause = format!("there is no {}", self.folder.join("upper").display());
+            Failure::said(what, cause, format!("boxroom rm {}", self.name())).code(1).into()
+        })
     }
 
     /// Its state, whatever has happened: what the file says, set right by what can be seen.
@@ -312,5 +321,30 @@ impl Container {
             Err(error) if full_disk::is(&error) => full_disk::rewrite(&target, &bytes).map_err(|_| error),
             other => other,
         }
+    }
+}
+
+/// [`Container::hold`], by the folder alone. Nothing: there are no files that anybody could have mounted.
+///
+/// # Errors
+/// Somebody else runs it.
+pub(crate) fn hold(folder: &Path, called: &str) -> Result<Option<Flock<File>>> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let end = Instant::now() + PATIENCE;
+    let mut upper = match File::open(folder.join("upper")) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        other => other.context("upper")?,
+    };
+    loop {
+        match Flock::lock(upper, FlockArg::LockExclusiveNonblock) {
+            Ok(held) => return Ok(Some(held)),
+            Err((file, _)) if Instant::now() < end => upper = file,
+            Err(_) => {
+                let cause = "a monitor has its files mounted, or somebody reads them";
+                let what = format!("container {called} is in use");
+                return Err(Failure::said(what, cause, "try again").code(1).into());
+            }
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }

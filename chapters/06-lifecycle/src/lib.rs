@@ -4,7 +4,7 @@
 //! What a container is, on disk:
 //! - [`state`]: the states, and which move leads from one to another
 //! - [`config`]: what it was made from, as resolved at `create`
-//! - [`containers`]: their folders, names, ids and locks; [`truth`]: the state as it is, whatever has happened
+//! - [`containers`]: their folders, names, ids and locks; [`truth`]: the state as it is, whatever has happened; [`damaged`]: what is left of one
 //! - [`process`]: a process known by more than its number; [`when`]: moments; [`name`]: names for who has none
 //!
 //! From there to a process, and to its end:
@@ -32,6 +32,7 @@ pub mod beside;
 pub mod config;
 pub mod containers;
 pub mod create;
+pub mod damaged;
 pub mod exec;
 pub mod exec_verb;
 pub mod fleet;

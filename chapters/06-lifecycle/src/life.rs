@@ -43,9 +43,10 @@ impl Life {
         let Some(id) = folder.file_name() else { return Ok(()) };
         let names = folder.with_file_name(".names");
         let config = fs::read(folder.join("config.json")).ok();
-        match config.and_then(|bytes| serde_json::from_slice::<Config>(&bytes).ok()) {
+        let config = config.and_then(|bytes| serde_json::from_slice::<Config>(&bytes).ok());
+        match config.filter(|config| Path::new(config.id()) == id) {
             Some(config) => free(&names.join(config.name()), Path::new(id)),
-            // Killed before it was written down: whichever link leads here is its.
+            // Killed before it was written down, or damaged: whichever link leads here is its.
             None => fs::read_dir(&names)
                 .into_iter()
                 .flatten()

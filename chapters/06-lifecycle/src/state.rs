@@ -61,9 +61,8 @@ pub enum Move {
 
 /// `state.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct State {
-    /// Where in its life it is.
+    /// Where in its life it is. Without it the file is none: it says nothing that could be held against what is seen.
     pub status: Status,
     /// Its first process.
     pub process: Option<Owner>,
@@ -74,14 +73,19 @@ pub struct State {
     /// When that ended.
     pub finished: Option<When>,
     /// The exit code of that.
+    #[serde(default)]
     pub code: u8,
     /// Whether a process of it was killed for want of memory.
+    #[serde(default)]
     pub oom: bool,
     /// Why it could not be started, or what is to be told of its end.
+    #[serde(default)]
     pub error: String,
     /// How often the monitor has started it again.
+    #[serde(default)]
     pub restarts: u32,
     /// Somebody has asked it to end: the restart policy is silent.
+    #[serde(default)]
     pub stop_asked: bool,
     /// Since when what it says is not in its log, for want of room.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -228,5 +232,8 @@ mod tests {
         let state: State = serde_json::from_str(r#"{"status":"running"}"#).unwrap();
         assert_eq!((state.status, state.process), (Status::Running, None));
         assert!(serde_json::from_str::<State>(r#"{"status":"asleep"}"#).is_err());
+        for nothing in ["{}", "[]", "null", r#"{"code":0}"#] {
+            assert!(serde_json::from_str::<State>(nothing).is_err(), "{nothing}");
+        }
     }
 }

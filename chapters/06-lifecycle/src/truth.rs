@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use ch00_process::record::Owner;
 
@@ -73,7 +74,8 @@ fn ended_unseen(state: State) -> State {
 
 /// Without a file that could be believed: whoever holds the lock is the monitor, and its child the container.
 fn seen(container: &Container, why: &str) -> State {
-    let found = holders(container).into_iter().find_map(|pid| Some((Owner::of(pid)?, child_of(pid)?)));
+    let holders = holders(&container.folder);
+    let found = holders.into_iter().find_map(|pid| Some((Owner::of(pid)?, child_of(pid)?)));
     if let Some((monitor, first)) = found {
         let status = if freeze::is_frozen(&first) { Status::Paused } else { Status::Running };
         let (process, monitor) = (Some(first), Some(monitor));
@@ -82,9 +84,14 @@ fn seen(container: &Container, why: &str) -> State {
     State { status: Status::Stopped, code: UNSEEN, error: why.into(), ..State::default() }
 }
 
+/// Who runs a container of which nothing but the folder is known.
+pub(crate) fn monitor_of(folder: &Path) -> Option<u32> {
+    holders(folder).into_iter().find(|pid| child_of(*pid).is_some())
+}
+
 /// Who holds the lock on `upper`, by the kernel's own list: the monitor, and who reads its files. proc_locks(5).
-fn holders(container: &Container) -> Vec<u32> {
-    let Ok(seen) = fs::metadata(container.folder.join("upper")) else { return Vec::new() };
+fn holders(folder: &Path) -> Vec<u32> {
+    let Ok(seen) = fs::metadata(folder.join("upper")) else { return Vec::new() };
     let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
     locks.lines().filter_map(|line| holder_in(line, seen.ino())).collect()
 }

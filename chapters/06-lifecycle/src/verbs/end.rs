@@ -1,5 +1,6 @@
 //! Verbs that end something: stop, kill, wait, rm.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use nix::sys::signal::Signal;
 
 use super::{Io, unwatched};
 use crate::attach::{self, Manner, Over};
-use crate::containers::{Container, Containers};
+use crate::containers::{Container, Containers, Lock, hold};
+use crate::damaged::{Damaged, Found};
 use crate::freeze;
 use crate::full_disk;
 use crate::keys::Keys;
@@ -263,10 +265,17 @@ pub(super) fn rm(rm: &Rm, io: &mut Io<'_>) -> Result<u8> {
     let all = Containers::open()?;
     // Most of the time of one is spent waiting, until the kernel is done with its namespaces.
     let one = |name: &String| {
-        let container = all.find(name)?;
+        let found = all.find_any(name)?;
         let volumes = Volumes::open()?;
-        let its = if rm.volumes { volumes.anonymous_of(container.config.id())? } else { Vec::new() };
-        remove(&container, rm.force)?;
+        let id = match &found {
+            Found::Whole(container) => container.config.id(),
+            Found::Damaged(one) => &one.id,
+        };
+        let its = if rm.volumes { volumes.anonymous_of(id)? } else { Vec::new() };
+        match &found {
+            Found::Whole(container) => remove(container, rm.force)?,
+            Found::Damaged(one) => remove_damaged(one, &all)?,
+        }
         its.iter().try_for_each(|name| volumes.remove(name))
     };
     Ok(all_at_once(io, &rm.containers, one))
@@ -284,24 +293,38 @@ pub(crate) fn remove(container: &Container, force: bool) -> Result<()> {
         Err(_) if force => return Ok(()), // with --rm its monitor has removed it
         other => other?,
     };
-    let k = unwatched();
     let step = if force { Move::Discard } else { Move::Remove };
-    mend(container, &k)?.status.after(step, container.name())?;
-    let record = || Record::until_reboot(Life::RECORD, &container.folder.display().to_string());
+    mend(container, &unwatched())?.status.after(step, container.name())?;
+    erase(&container.folder, container.name(), container.config.log.files, lock)
+}
+
+/// Removes what is left of a container, of which nobody can say what it was.
+///
+/// # Errors
+/// It runs; it is gone already; as the kernel says.
+pub(crate) fn remove_damaged(one: &Damaged, all: &Containers) -> Result<()> {
+    let lock = one.lock(all)?;
+    one.must_rest()?;
+    erase(&one.folder, &one.id, Damaged::log_files(), lock)
+}
+
+/// Its folder, its name and what else it has, on record before it goes.
+fn erase(folder: &Path, called: &str, log_files: u32, lock: Lock) -> Result<()> {
+    let record = || Record::until_reboot(Life::RECORD, &folder.display().to_string());
     let record = match record() {
         Err(error) if full_disk::is(&error) => {
-            full_disk::give_up_log(&container.folder, container.config.log.files);
+            full_disk::give_up_log(folder, log_files);
             record()?
         }
         other => other?,
     };
     // Whoever has its files mounted has ended; who reads them from below is waited for.
-    let hold = container.hold();
+    let hold = hold(folder, called);
     if let Err(error) = hold {
         record.forget()?;
         return Err(error);
     }
-    Life::remove(&container.folder, &k)?;
+    Life::remove(folder, &unwatched())?;
     drop(lock);
     record.forget()
 }

@@ -34,7 +34,7 @@ pub(super) fn inspect(inspect: &Inspect, io: &mut Io<'_>) -> Result<u8> {
             Err(error) => match all.store.image(name) {
                 Ok(image) => found.push(show::inspect(&image)?),
                 Err(_) => {
-                    let several = format!("{error:#}").contains("multiple IDs");
+                    let is_none = format!("{error:#}").starts_with("No such container");
                     let nothing = || {
                         Failure::said(
                             format!("No such object: {name}"),
@@ -42,7 +42,7 @@ pub(super) fn inspect(inspect: &Inspect, io: &mut Io<'_>) -> Result<u8> {
                             "boxroom ps --all; boxroom images",
                         )
                     };
-                    io.fail(&if several { error } else { nothing().into() });
+                    io.fail(&if is_none { nothing().into() } else { error });
                     code = 1;
                 }
             },

@@ -107,6 +107,11 @@ pub(super) fn ps(ps: &Ps, io: &mut Io<'_>) -> Result<()> {
             shown.push((container, state));
         }
     }
+    if ps.all {
+        for one in all.all_damaged()? {
+            writeln!(io.err, "{}: {}", io.program, one.line())?;
+        }
+    }
     shown.truncate(last.unwrap_or(usize::MAX));
     if ps.quiet {
         shown.iter().try_for_each(|(container, _)| writeln!(io.out, "{}", container.config.id()))?;

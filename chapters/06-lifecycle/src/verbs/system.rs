@@ -115,6 +115,16 @@ fn prune(asked: &Prune, io: &mut Io<'_>) -> Result<()> {
             }
         }
     }
+    for one in all.all_damaged()? {
+        let its = one.disk();
+        match end::remove_damaged(&one, &all) {
+            Ok(()) => {
+                bytes += its;
+                removed.push(one.id);
+            }
+            Err(error) => drop(io.fail(&error)),
+        }
+    }
     if !removed.is_empty() {
         writeln!(io.out, "Deleted Containers:\n{}\n", removed.join("\n"))?;
     }

@@ -139,7 +139,15 @@ pub(crate) fn rebooted(stage: &Stage) -> Result<(), Finding> {
 /// Empty, cut off, nonsense: while it runs and when it has ended.
 pub(crate) fn damaged(stage: &Stage) -> Result<(), Finding> {
     let lodge = Lodge::new(stage)?;
-    let texts = ["", "{\"status\":\"runn", "nonsense", "{\"status\":\"asleep\"}", "{\"status\":\"running\"}"];
+    let texts = [
+        "",
+        "{\"status\":\"runn",
+        "nonsense",
+        "{}",
+        "[]",
+        "{\"status\":\"asleep\"}",
+        "{\"status\":\"running\"}",
+    ];
     for (n, text) in texts.iter().enumerate() {
         let (name, first) = lodge.guest(&format!("damaged-{n}"), &[])?;
         let file = home(&lodge, &name)?.join("state.json");
@@ -151,7 +159,44 @@ pub(crate) fn damaged(stage: &Stage) -> Result<(), Finding> {
         state(&lodge, &name, "exited Exited")?;
         goes_on(&lodge, &name)?;
     }
+    config(stage)?;
     unfinished(stage)
+}
+
+/// A config that nobody can read, files that are gone: what is left is told, keeps its name, and can be removed.
+fn config(stage: &Stage) -> Result<(), Finding> {
+    let place = tempfile::tempdir_in(folder()?)?;
+    mould::ready_at(place.path())?;
+    let lodge = Lodge::at(stage, place.path().into())?;
+    let containers = place.path().join("root/containers");
+    let name = lodge.expects("config");
+    let words = ["create", "--name", &name, mould::IMAGE, "true"];
+    for (text, removal) in [("", "rm -f"), ("{\"id\":", "rm"), ("{}", "system prune -f"), ("upper", "rm")] {
+        let id = lodge.tell(&words)?.stdout.trim().to_string();
+        let folder = containers.join(&id);
+        match text {
+            "upper" => fs::remove_dir(folder.join("upper"))?,
+            _ => fs::write(folder.join("config.json"), text)?,
+        }
+        let told = lodge.tell(&["ps", "-a"])?;
+        let tells = |told: &str| equal(&told.contains(&id).to_string(), "true");
+        tells(&format!("{}{}", told.stdout, told.stderr))?;
+        tells(&lodge.tell(&["start", &name])?.stderr)?;
+        equal(&lodge.tell(&words)?.stdout, "")?;
+        let mut removal: Vec<&str> = removal.split(' ').collect();
+        if removal[0] == "rm" {
+            removal.push(&name);
+        }
+        equal(&lodge.tell(&removal)?.code.to_string(), "0")?;
+        let left = fs::read_dir(&containers)?.flatten().map(|entry| entry.path());
+        let left = left.chain(fs::read_dir(containers.join(".names"))?.flatten().map(|entry| entry.path()));
+        if let Some(what) =
+            left.into_iter().find(|path| path.file_name().is_some_and(|name| name != ".names"))
+        {
+            return Err(Finding::seen("left").with("what", what.display()));
+        }
+    }
+    Ok(())
 }
 
 /// A note whose writer was killed before it had its name. In a place of its own: prune would take other checks' containers.
