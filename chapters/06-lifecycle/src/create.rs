@@ -11,7 +11,6 @@ use ch00_process::failure::Failure;
 use ch00_process::kernel::Kernel;
 use ch00_process::record::Record;
 use ch03_cgroups::size::parse_size;
-use ch04_images::change::set_variable;
 use ch04_images::own::like_the_image;
 use ch04_images::run::variables_of;
 use ch04_images::store::{json, write_whole};
@@ -22,6 +21,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::config::{Config, LogLimit, Restart};
 use crate::containers::{Container, Containers, Lock};
+use crate::exec::{lines_of, set_or_take_over};
 use crate::life::Life;
 use crate::name;
 use crate::when::When;
@@ -196,15 +196,13 @@ fn environment(
     }
     let mut given = variables_of(words);
     for file in &options.env_file {
-        given.extend(lines(file)?);
+        given.extend(lines_of(file)?);
     }
     for pair in &options.below.below.env {
         given.push(text(pair.clone())?);
     }
     for pair in given {
-        let (key, value) =
-            pair.split_once('=').map_or((pair.as_str(), None), |(key, value)| (key, Some(value)));
-        if key.is_empty() {
+        if pair.is_empty() || pair.starts_with('=') {
             return Err(Failure::said(
                 format!("invalid environment variable: {pair}"),
                 "the variable has no name",
@@ -212,17 +210,7 @@ fn environment(
             )
             .into());
         }
-        if key.contains(char::is_whitespace) {
-            bail!("poorly formatted environment: variable '{key}' contains whitespaces");
-        }
-        match value {
-            Some(_) => set_variable(&mut env, &pair),
-            // As Docker: taken over from here, and nothing where there is none.
-            None => match std::env::var_os(key) {
-                Some(value) => set_variable(&mut env, &format!("{key}={}", text(value)?)),
-                None => env.retain(|other| other.split_once('=').is_none_or(|(other, _)| other != key)),
-            },
-        }
+        set_or_take_over(&mut env, &pair)?;
     }
     Ok(env)
 }

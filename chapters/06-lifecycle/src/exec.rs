@@ -12,6 +12,7 @@ use ch00_process::launch::Launch;
 use ch00_process::mechanism::Chain;
 use ch00_process::mechanism::SameRoot;
 use ch02_namespaces::seal::{Seal, User};
+use ch04_images::change::set_variable;
 use ch04_images::passwd;
 
 use crate::config::Config;
@@ -115,14 +116,14 @@ fn someone(target: &Target, config: &Config, wish: &Wish) -> Result<Someone> {
 fn environment(config: &Config, wish: &Wish, home: Option<String>) -> Result<Vec<OsString>> {
     let mut env: Vec<String> = config.env.clone();
     if let Some(home) = home {
-        set(&mut env, &format!("HOME={home}"));
+        set_variable(&mut env, &format!("HOME={home}"));
     }
     if wish.tty.is_some() {
-        set(&mut env, "TERM=xterm");
+        set_variable(&mut env, "TERM=xterm");
     }
     for file in &wish.env_files {
         for pair in lines_of(file)? {
-            set_or_take_over(&mut env, &pair);
+            set_variable(&mut env, &pair);
         }
     }
     for pair in &wish.env {
@@ -133,12 +134,13 @@ fn environment(config: &Config, wish: &Wish, home: Option<String>) -> Result<Vec
                 "write KEY=VALUE, or KEY alone"
             ));
         }
-        set_or_take_over(&mut env, pair);
+        set_or_take_over(&mut env, pair)?;
     }
     Ok(env.into_iter().map(OsString::from).collect())
 }
 
-/// The lines of an `--env-file`, without comments and empty ones.
+/// What an `--env-file` sets, `KEY=VALUE`: for `run` and `exec` alike. `KEY` alone takes over the caller's; where there is
+/// none, the line says nothing, as Docker has it.
 ///
 /// # Errors
 /// It can't be read, or a line has no name.
@@ -155,24 +157,34 @@ pub fn lines_of(file: &Path) -> Result<Vec<String>> {
         if name.is_empty() || name.contains(char::is_whitespace) {
             bail!("{}, line {}: {name:?} is no name of a variable", what(), number + 1);
         }
-        found.push(line.to_string());
+        match line.contains('=') {
+            true => found.push(line.to_string()),
+            false => found.extend(callers(line)?.map(|value| format!("{line}={value}"))),
+        }
     }
     Ok(found)
 }
 
-/// `KEY=VALUE` sets; `KEY` alone takes over the caller's, and nothing where the caller has none.
-pub fn set_or_take_over(env: &mut Vec<String>, pair: &str) {
+/// `KEY=VALUE` sets; `KEY` alone takes over the caller's, and takes it away where the caller has none.
+///
+/// # Errors
+/// The caller's is no UTF-8.
+pub fn set_or_take_over(env: &mut Vec<String>, pair: &str) -> Result<()> {
     if pair.contains('=') {
-        set(env, pair);
-    } else if let Ok(value) = std::env::var(pair) {
-        set(env, &format!("{pair}={value}"));
+        set_variable(env, pair);
+        return Ok(());
     }
+    match callers(pair)? {
+        Some(value) => set_variable(env, &format!("{pair}={value}")),
+        None => env.retain(|other| other.split_once('=').is_none_or(|(key, _)| key != pair)),
+    }
+    Ok(())
 }
 
-fn set(env: &mut Vec<String>, pair: &str) {
-    let key = &pair[..=pair.find('=').unwrap_or(pair.len() - 1)];
-    env.retain(|other| !other.starts_with(key));
-    env.push(pair.into());
+/// The caller's variable of this name.
+fn callers(key: &str) -> Result<Option<String>> {
+    let value = std::env::var_os(key).map(OsString::into_string).transpose();
+    value.map_err(|value| anyhow::anyhow!("{key}: {value:?} is no UTF-8, and config.json can't hold it"))
 }
 
 /// A group that the container's map doesn't have is refused (EINVAL): the command doesn't get it, as the container didn't.
@@ -196,21 +208,21 @@ mod tests {
 
     #[test]
     fn ch06_a_variable_is_there_once() {
-        let mut env = vec!["A=1".to_string(), "AB=2".into()];
-        set_or_take_over(&mut env, "A=3");
-        set_or_take_over(&mut env, "SURELY_NOT_SET_ANYWHERE");
-        assert_eq!(env, ["AB=2", "A=3"]);
+        let mut env = vec!["A=1".to_string(), "AB=2".into(), "SURELY_NOT_SET_ANYWHERE=4".into()];
+        set_or_take_over(&mut env, "A=3").unwrap();
+        set_or_take_over(&mut env, "SURELY_NOT_SET_ANYWHERE").unwrap();
+        assert_eq!(env, ["A=3", "AB=2"], "what the caller lacks is taken away");
     }
 
     #[test]
     fn ch06_an_env_file_is_read_as_dockers() {
         let file = std::env::temp_dir().join(format!("boxroom-ch06-env-{}", std::process::id()));
-        fs::write(&file, "# comment\n\nA=1 2\n  B=x=y\nC\n").unwrap();
+        fs::write(&file, "\u{feff}D=\n# comment\n\nA=1 2\n  B=x=y\nSURELY_NOT_SET_ANYWHERE\n").unwrap();
         let good = lines_of(&file).unwrap();
         fs::write(&file, "A B=1\n").unwrap();
         let bad = lines_of(&file);
         fs::remove_file(&file).unwrap();
-        assert_eq!(good, ["A=1 2", "B=x=y", "C"]);
+        assert_eq!(good, ["D=", "A=1 2", "B=x=y"]);
         assert!(format!("{:#}", bad.unwrap_err()).contains("line 1"));
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use checks::drive::{is_alive, status_field, within};
 use checks::finding::Finding;
+use checks::mould;
 use checks::stage::{Stage, folder};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
@@ -111,6 +112,16 @@ pub(crate) fn words(stage: &Stage) -> Result<(), Finding> {
     says(&lodge.tell(&["exec", &name, "sh", "-c", script])?, "made made /usr\n")?;
     let over = ["exec", "-e", "B=over", "-w", "/tmp", &name, "sh", "-c", script];
     says(&lodge.tell(&over)?, "made over /tmp\n")?;
+    // Nobody here has a B: a word of the command line takes it away, a line of a file says nothing.
+    says(&lodge.tell(&["exec", "-e", "B", &name, "sh", "-c", script])?, "made /usr\n")?;
+    let file = folder()?.join(lodge.name("env"));
+    fs::write(&file, "\u{feff}A=file\nB\nPATH\n")?;
+    let file = file.display().to_string();
+    says(&lodge.tell(&["exec", "--env-file", &file, &name, "sh", "-c", script])?, "file made /usr\n")?;
+    let told = "echo $A ${PATH:+path}";
+    let made = ["run", "--rm", "-e", "C D=1", "--env-file", &file, mould::IMAGE, "sh", "-c", told];
+    let output = lodge.command(&made)?.env_remove("PATH").output()?;
+    equal(&String::from_utf8_lossy(&output.stdout), "file path\n")?;
     if geteuid().is_root() {
         let who =
             lodge.tell(&["exec", "-u", "12:34", &name, "sh", "-c", "echo $(id -u) $(id -g) $(id -G)"])?;
