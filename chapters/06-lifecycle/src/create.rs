@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -91,22 +92,54 @@ pub fn create(all: &Containers, options: Options, k: &Kernel) -> Result<Made> {
         );
     }
     options.below.below.limits.check()?; // before anything is asked of the store
-    let cidfile = options.cidfile.clone();
-    if let Some(path) = cidfile.as_ref().filter(|path| path.exists()) {
-        bail!(
-            "container ID file found, make sure the other container isn't running or delete {}",
-            path.display()
-        );
-    }
+    let cidfile = options.cidfile.clone().map(IdFile::new).transpose()?;
     // Until the container is written down nothing else says that its layers are needed.
     let lease = all.store.lease()?;
     let config = settled(all, options, k)?;
     let made = made(all, config, k)?;
     drop(lease);
-    if let Some(path) = cidfile {
-        fs::write(&path, made.container.config.id()).with_context(|| path.display().to_string())?;
+    let Some(Err(error)) = cidfile.map(|file| file.write(made.container.config.id())) else {
+        return Ok(made);
+    };
+    Life::remove(&made.container.folder, k)?;
+    made.record.map_or(Ok(()), Record::forget)?;
+    Err(error)
+}
+
+/// `--cidfile`: there before the container is, so that none is made whose id couldn't be written. Gone again, where it was
+/// made for nothing.
+struct IdFile {
+    path: PathBuf,
+    file: File,
+    is_written: bool,
+}
+
+impl IdFile {
+    fn new(path: PathBuf) -> Result<Self> {
+        match File::create_new(&path) {
+            Ok(file) => Ok(Self { path, file, is_written: false }),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
+                "container ID file found, make sure the other container isn't running or delete {}",
+                path.display()
+            ),
+            Err(error) => Err(error)
+                .with_context(|| format!("failed to create the container ID file: {}", path.display())),
+        }
     }
-    Ok(made)
+
+    fn write(mut self, id: &str) -> Result<()> {
+        self.file.write_all(id.as_bytes()).with_context(|| self.path.display().to_string())?;
+        self.is_written = true;
+        Ok(())
+    }
+}
+
+impl Drop for IdFile {
+    fn drop(&mut self) {
+        if !self.is_written {
+            let _ = fs::remove_file(&self.path); // an empty one would keep the next from being made
+        }
+    }
 }
 
 /// All that can be said before anything is made.
@@ -327,4 +360,22 @@ fn nameless(all: &Containers, id: &str) -> Result<String> {
         }
     }
     bail!("a hundred made-up names are all taken; give one by --name");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ch06_a_file_for_an_id_is_there_with_it_or_not_at_all() {
+        let path = std::env::temp_dir().join(format!("boxroom-ch06-id-{}", std::process::id()));
+        drop(IdFile::new(path.clone()).unwrap());
+        assert!(!path.exists(), "no container was made");
+        IdFile::new(path.clone()).unwrap().write("0123456789ab").unwrap();
+        assert!(IdFile::new(path.clone()).is_err(), "it is another container's");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(text, "0123456789ab");
+        assert!(IdFile::new(path.join("nowhere")).is_err());
+    }
 }
