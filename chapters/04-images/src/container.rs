@@ -46,17 +46,9 @@ impl Store {
         name: Option<&str>,
         id: Option<String>,
     ) -> Result<Container> {
-        if let Some(name) = name {
-            let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-            if !name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
-                || !name.bytes().all(good)
-            {
-                bail!("--name {name:?}: letters, digits, _ . - and no _ . - at its beginning");
-            }
-        }
         Ok(Container {
             id: id.map_or_else(new_id, Ok)?,
-            name: name.map(Into::into),
+            name: name.map(parse_name).transpose().map_err(anyhow::Error::msg)?,
             image: asked.into(),
             manifest: image.digest()?.to_string(),
             layers: image.layers.iter().map(|layer| layer.diff_id.to_string()).collect(),
@@ -131,6 +123,7 @@ impl Store {
     /// # Errors
     /// There is none, or several.
     pub fn container(&self, text: &str) -> Result<Container> {
+        let text = text.strip_prefix('/').unwrap_or(text);
         let all = self.list()?;
         if let Some(named) = all.iter().find(|container| container.name.as_deref() == Some(text)) {
             return Ok(named.clone());
@@ -242,6 +235,23 @@ impl Container {
     }
 }
 
+/// A container's name. Docker writes a `/` before it, and so may people. It becomes the name of a file.
+///
+/// # Errors
+/// What may be in it.
+pub fn parse_name(text: &str) -> Result<String, String> {
+    const LONGEST: usize = 255; // bytes of a file's name, on every file system that matters: NAME_MAX
+    let name = text.strip_prefix('/').unwrap_or(text);
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if !begins || !name.bytes().all(good) || name.len() > LONGEST {
+        return Err(format!(
+            "{text:?} is no name for a container; up to {LONGEST} letters, digits, and _ . - after the first"
+        ));
+    }
+    Ok(name.into())
+}
+
 /// Twelve random digits, which no other container has.
 ///
 /// # Errors
@@ -250,4 +260,20 @@ pub fn new_id() -> Result<String> {
     let mut bytes = [0_u8; 6];
     File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ch04_a_containers_name_is_one_files() {
+        let long = "x".repeat(255);
+        for (text, name) in [("web", "web"), ("/web", "web"), ("0_.-", "0_.-"), (&*long, &*long)] {
+            assert_eq!(parse_name(text).as_deref(), Ok(name));
+        }
+        for wrong in ["", "/", "//web", "../etc", ".a", "-a", "a b", "a/b", "é", &"x".repeat(256)] {
+            assert!(parse_name(wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

@@ -13,7 +13,6 @@ use ch02_namespaces::only::Rooms as Only;
 use ch02_namespaces::run::{Options as Rooms, UserNamespace};
 use ch02_namespaces::seal::User;
 use ch02_namespaces::time::parse_span;
-use ch03_cgroups::cgroup::parse_name;
 use ch03_cgroups::limits::Limits;
 use ch03_cgroups::run as below;
 use clap::Args;
@@ -22,7 +21,7 @@ use nix::unistd::geteuid;
 use oci_spec::image::Config;
 
 use crate::change::set_variable;
-use crate::container::Container;
+use crate::container::{Container, parse_name};
 use crate::import;
 use crate::mapped;
 use crate::overlay::{Overlay, Way};

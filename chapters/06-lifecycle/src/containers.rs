@@ -134,6 +134,7 @@ impl Containers {
     /// # Errors
     /// There is none, or there are several.
     pub fn find_any(&self, text: &str) -> Result<Found> {
+        let text = text.strip_prefix('/').unwrap_or(text); // inspect tells names so, as Docker does
         let is_name = !text.is_empty() && !text.contains('/') && !text.starts_with('.');
         let link = if is_name { fs::read_link(self.link(text)).ok() } else { None };
         let linked = link.as_ref().and_then(|id| self.any(&id.to_string_lossy()));

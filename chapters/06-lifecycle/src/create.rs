@@ -311,9 +311,9 @@ fn made(all: &Containers, mut config: Config, k: &Kernel) -> Result<Made> {
         like_the_image(&all.store, &config.container, &upper)?;
         config.container.name = Some(match &name {
             Some(name) => {
-                name::check(name)?;
-                all.claim(name, config.id())?;
-                name.clone()
+                let name = name::checked(name)?;
+                all.claim(&name, config.id())?;
+                name
             }
             None => nameless(all, config.id())?,
         });

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 
 use anyhow::{Context, Result, bail};
+use ch04_images::container::parse_name;
 
 const MANNERS: [&str; 32] = [
     "able", "brave", "bright", "calm", "careful", "cheerful", "clever", "curious", "daring", "eager", "fair",
@@ -65,19 +66,16 @@ pub fn id() -> Result<String> {
     Ok(random::<6>()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Whether it can be a container's name; Docker's rule.
+/// A container's name as it is written down. Docker's rule: chapter 04's, and two letters at least.
 ///
 /// # Errors
 /// What may be in it.
-pub fn check(name: &str) -> Result<()> {
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    if !first || name.len() < 2 || name.len() > 200 || !name.bytes().all(good) {
-        bail!(
-            "invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed, and two of them at least"
-        );
+pub fn checked(text: &str) -> Result<String> {
+    let name = parse_name(text).map_err(anyhow::Error::msg)?;
+    if name.len() < 2 {
+        bail!("{text:?} is no name for a container: two letters at least");
     }
-    Ok(())
+    Ok(name)
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {
@@ -93,11 +91,12 @@ mod tests {
     #[test]
     fn ch06_names_that_are_made_up_may_be_given() {
         for attempt in [0, 3, 100] {
-            check(&made_up(attempt).unwrap()).unwrap();
+            checked(&made_up(attempt).unwrap()).unwrap();
         }
         assert_eq!(id().unwrap().len(), 12);
-        for wrong in ["", "a", "-a", ".a", "a b", "a/b", "../x", "é1", &"x".repeat(201)] {
-            assert!(check(wrong).is_err(), "{wrong:?}");
+        assert_eq!(checked("/web").unwrap(), "web");
+        for wrong in ["", "a", "/a", "-a", ".a", "a b", "a/b", "../x", "é1", &"x".repeat(256)] {
+            assert!(checked(wrong).is_err(), "{wrong:?}");
         }
     }
 }

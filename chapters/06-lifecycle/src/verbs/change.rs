@@ -46,14 +46,13 @@ pub(super) fn rename(rename: &Rename) -> Result<()> {
     let found = all.find(&rename.container)?;
     let _lock = found.lock()?;
     let mut config = all.find(found.config.id())?.config; // somebody may have renamed it while we waited
-    let (old, new) = (config.name().to_string(), rename.name.trim_start_matches('/'));
-    name::check(new)?;
+    let (old, new) = (config.name().to_string(), name::checked(&rename.name)?);
     if old == new {
         let what = "renaming a container with the same name as its current name";
         return Err(Failure::said(what, "", format!("another name than {new}")).into());
     }
-    all.claim(new, config.id())?;
-    config.container.name = Some(new.into());
+    all.claim(&new, config.id())?;
+    config.container.name = Some(new);
     let _lease = all.store.lease()?; // prune tidies up where it is written beside
     write_whole(&all.store.beside(), &found.folder.join("config.json"), &json(&config)?)?;
     fs::remove_file(all.link(&old))?;
