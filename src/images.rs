@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use ch00_process::keyboard::Watch;
+use ch00_process::keyboard::{Watch, agrees};
 use ch04_images::ends::Ends;
 use ch04_images::reference::Reference;
 use ch04_images::verbs::{self, Changes, Save, Words};
@@ -86,7 +86,11 @@ pub(crate) enum Image {
         container: String,
     },
     /// Remove what no image and no container needs
-    Prune,
+    Prune {
+        /// Don't ask
+        #[arg(long, short)]
+        force: bool,
+    },
 }
 
 /// Does it.
@@ -94,6 +98,14 @@ pub(crate) enum Image {
 /// # Errors
 /// As chapter 04 says.
 pub(crate) fn run(verb: Verb, io: &mut Io<'_>) -> Result<u8> {
+    if let Verb::Image(image) = &verb
+        && let Image::Prune { force: false } = *image.0
+    {
+        let warning = "This will remove all images without a name, and what no image and no container needs.";
+        if !agrees(warning, io.err)? {
+            return Ok(0);
+        }
+    }
     perform(of_the_chapter(verb), io)
 }
 
@@ -120,7 +132,7 @@ fn of_the_chapter(verb: Verb) -> verbs::Verb {
             Image::Layers { image } => Below::Layers { image },
             Image::Inspect { format, image } => Below::Inspect { format, image },
             Image::Watch { container } => Below::Watch { container },
-            Image::Prune => Below::Prune,
+            Image::Prune { .. } => Below::Prune,
         },
         Verb::Changes(verb) => Below::Changes(verb),
     }

@@ -1,7 +1,7 @@
 //! The person at the keyboard: the flags `--explain` and `--step`, and stopping for them.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::os::fd::AsFd;
 
 use clap::error::ErrorKind;
@@ -164,6 +164,28 @@ impl Listener for Host {
     }
 }
 
+/// Asks before something that can't be taken back; Docker's words after the `warning`. Where nobody answers, nobody has
+/// said yes.
+///
+/// # Errors
+/// Standard input can't be read.
+pub fn agrees(warning: &str, tells: &mut dyn Write) -> io::Result<bool> {
+    let input = io::stdin();
+    write!(tells, "WARNING! {warning}\nAre you sure you want to continue? [y/N] ")?;
+    tells.flush()?;
+    let agreed = says_yes(&mut input.lock())?;
+    if !input.is_terminal() {
+        writeln!(tells)?; // nobody has pressed Enter here
+    }
+    Ok(agreed)
+}
+
+fn says_yes(input: &mut dyn BufRead) -> io::Result<bool> {
+    let mut answer = String::new();
+    input.read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
 /// The terminal itself, whatever the command's stdin is, and the signals that give the launch up. tty(4), signalfd(2).
 struct Keyboard {
     tty: BufReader<File>,
@@ -215,5 +237,17 @@ impl Keyboard {
             Ok(length) if length > 0 => Ok(()),
             _ => Err(Failure::said("--step: the terminal was closed", "", "run it again")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ch00_only_a_yes_is_a_yes() {
+        let answers = |text: &str| says_yes(&mut text.as_bytes()).unwrap();
+        assert!(answers("y\n") && answers("Y\n") && answers("yes\n"));
+        assert!(!answers("") && !answers("\n") && !answers("n\n") && !answers("yesterday\n"));
     }
 }

@@ -55,7 +55,7 @@ fn main() -> ExitCode {
             k.and_then(|k| in_the_map(words, &k)).map(|ended| ended.code).map_err(Into::into)
         }
         Ok(Cli::Volume(verb)) => {
-            let notes = verb::run(verb, &mut out, io::stdout().is_terminal());
+            let notes = verb::run(verb, &mut out, &mut io::stderr(), io::stdout().is_terminal());
             for note in notes.iter().flatten() {
                 let _ = writeln!(io::stderr(), "ch05-volumes: {note}");
             }

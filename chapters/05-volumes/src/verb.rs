@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use ch00_process::keyboard::agrees;
 use ch03_cgroups::size::show as bytes;
 use ch04_images::archive::compression::Compression;
 use ch04_images::show::format as formatted;
@@ -56,7 +57,7 @@ pub enum Verb {
         /// Those with a name too
         #[arg(long, short)]
         all: bool,
-        /// Docker asks first; here it is done at once, with this word or without
+        /// Don't ask
         #[arg(long, short)]
         force: bool,
     },
@@ -84,11 +85,18 @@ pub fn touches_files(verb: &Verb) -> bool {
     !matches!(verb, Verb::Create { .. } | Verb::Ls { .. } | Verb::Inspect { .. })
 }
 
-/// Does it, and writes what it says to `out`, which may be a terminal. Returns what is to be told beside.
+/// Does it, and writes what it says to `out`, which may be a terminal, and a question to `err`. Returns what is to be told
+/// beside.
 ///
 /// # Errors
 /// In Docker's words.
-pub fn run(verb: Verb, out: &mut dyn Write, is_terminal: bool) -> Result<Vec<String>> {
+pub fn run(verb: Verb, out: &mut dyn Write, err: &mut dyn Write, is_terminal: bool) -> Result<Vec<String>> {
+    if let Verb::Prune { all, force: false } = verb {
+        let which = if all { "all volumes" } else { "all volumes without a name" };
+        if !agrees(&format!("This will remove {which} that no container has."), err)? {
+            return Ok(Vec::new());
+        }
+    }
     let (text, notes) = done(verb, out, is_terminal)?;
     match out.write_all(text.as_bytes()) {
         // Whoever reads has had enough (`| head`).

@@ -1,8 +1,7 @@
 //! `system df|prune|info`.
 
-use std::io::{BufRead, IsTerminal};
-
 use anyhow::Result;
+use ch00_process::keyboard::agrees;
 use ch00_process::place;
 use ch03_cgroups::hierarchy::{Hierarchies, Version};
 use ch04_images::mapped;
@@ -85,22 +84,12 @@ fn df(io: &mut Io<'_>) -> Result<()> {
 }
 
 fn prune(asked: &Prune, io: &mut Io<'_>) -> Result<()> {
-    if !asked.force {
-        let stdin = std::io::stdin();
-        write!(
-            io.err,
-            "WARNING! This will remove:\n  - all stopped containers\n  - all images without a name{}\n  - what killed \
-             processes left\n\nAre you sure you want to continue? [y/N] ",
-            if asked.volumes { "\n  - all volumes without a name that no container has" } else { "" }
-        )?;
-        let mut answer = String::new();
-        stdin.lock().read_line(&mut answer)?;
-        if !stdin.is_terminal() {
-            writeln!(io.err)?;
-        }
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            return Ok(());
-        }
+    let warning = format!(
+        "This will remove:\n  - all stopped containers\n  - all images without a name{}\n  - what killed processes left\n",
+        if asked.volumes { "\n  - all volumes without a name that no container has" } else { "" }
+    );
+    if !asked.force && !agrees(&warning, io.err)? {
+        return Ok(());
     }
     let all = Containers::open()?;
     let mut bytes = 0;

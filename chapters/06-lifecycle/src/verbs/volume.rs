@@ -54,7 +54,7 @@ pub(super) fn volume(volume: Volume, io: &mut Io<'_>) -> Result<u8> {
         }
         Volume::Below(verb) => {
             let terminal = std::io::IsTerminal::is_terminal(&io.seat.out);
-            for note in below::run(verb, io.out, terminal)? {
+            for note in below::run(verb, io.out, io.err, terminal)? {
                 let _ = writeln!(io.err, "{}: {note}", io.program);
             }
             Ok(0)

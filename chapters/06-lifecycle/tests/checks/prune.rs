@@ -37,6 +37,8 @@ pub(crate) fn takes(stage: &Stage) -> Result<(), Finding> {
     equal(&containers()?, "runs")?;
     // Data is nobody's but its owner's: the nameless volume of who is gone stays until it is asked for.
     equal(&volumes()?, "3")?;
+    equal(&lodge.tell(&["volume", "prune", "--all"])?.stderr.starts_with("WARNING!").to_string(), "true")?;
+    equal(&volumes()?, "3")?;
     equal(&lodge.tell(&["system", "prune", "--force", "--volumes"])?.code.to_string(), "0")?;
     equal(&volumes()?, "2")?;
     says(&lodge.tell(&["volume", "ls", "-q", "--filter", &format!("name={named}")])?, &format!("{named}\n"))?;
