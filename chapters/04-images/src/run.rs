@@ -320,7 +320,7 @@ pub fn workdir(options: &Options, config: &Config) -> Result<Option<String>> {
     match path.as_str() {
         "" | "/" => Ok(None),
         path if path.starts_with('/') => Ok(Some(path.into())),
-        path => bail!("working directory {path:?}: it begins with /"),
+        path => bail!("working directory {path:?}: a working directory begins with /"),
     }
 }
 

@@ -69,8 +69,8 @@ pub struct Config {
     pub labels: BTreeMap<String, String>,
     /// What the monitor does at its end.
     pub restart: Restart,
-    /// Seconds between the stop signal and SIGKILL.
-    pub stop_timeout: u32,
+    /// Seconds between the stop signal and SIGKILL; negative: it is never sent.
+    pub stop_timeout: i64,
     /// It is removed at its end.
     pub remove: bool,
     /// It has a terminal.

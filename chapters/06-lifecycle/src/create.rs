@@ -46,9 +46,9 @@ pub struct Options {
     /// What happens at its end: no, on-failure[:N], always, unless-stopped
     #[arg(long, value_name = "POLICY", default_value = "no")]
     pub restart: Restart,
-    /// Seconds between the stop signal and SIGKILL
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    pub stop_timeout: u32,
+    /// Seconds between the stop signal and SIGKILL; -1 for no SIGKILL
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, allow_negative_numbers = true)]
+    pub stop_timeout: i64,
     /// Variables from a file, one a line
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,

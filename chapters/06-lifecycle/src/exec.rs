@@ -59,7 +59,12 @@ pub fn launch(
     let path = match wish.workdir.as_deref().or(config.workdir.as_deref()).unwrap_or("/") {
         path if path.starts_with('/') => path.to_string(),
         path => bail!(
-            Failure::said(format!("--workdir {path:?}"), "it begins with /", "an absolute path").code(126)
+            Failure::said(
+                format!("--workdir {path:?}"),
+                "a working directory begins with /",
+                "an absolute path"
+            )
+            .code(126)
         ),
     };
     let has_groups = !has_one_id(&target);

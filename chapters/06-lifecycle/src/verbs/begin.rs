@@ -84,8 +84,8 @@ pub struct Start {
 #[derive(Debug, Args)]
 pub struct Restart {
     /// Seconds between the stop signal and SIGKILL
-    #[arg(long, short, alias = "timeout", value_name = "SECONDS")]
-    time: Option<u32>,
+    #[arg(long, short, alias = "timeout", value_name = "SECONDS", allow_negative_numbers = true)]
+    time: Option<i64>,
     /// Another signal than its own
     #[arg(long, short, value_name = "SIGNAL")]
     signal: Option<String>,
@@ -270,7 +270,7 @@ pub(super) fn restart(restart: &Restart, io: &mut Io<'_>) -> Result<u8> {
     let all = Containers::open()?;
     Ok(io.each(&restart.containers, |io, name| {
         let container = all.find(name)?;
-        let patience = restart.time.map(|seconds| Duration::from_secs(seconds.into()));
+        let patience = restart.time.map(end::patience_of);
         end::ask(&container, restart.signal.as_deref(), patience)?;
         begin(&container, Watch::default(), io.seat, None).map(drop)
     }))

@@ -30,7 +30,7 @@ use crate::terminal::Seat;
 pub struct Stop {
     /// Seconds between the stop signal and SIGKILL [default: the container's]
     #[arg(long, short, alias = "timeout", value_name = "SECONDS", allow_negative_numbers = true)]
-    time: Option<i32>,
+    time: Option<i64>,
     /// Another signal than its own
     #[arg(long, short, value_name = "SIGNAL")]
     signal: Option<String>,
@@ -79,11 +79,15 @@ const AT_ONCE: usize = 64;
 /// What could not be done.
 pub(super) fn stop(stop: &Stop, io: &mut Io<'_>) -> Result<u8> {
     let all = Containers::open()?;
-    // A negative time is Docker's word for no end of patience.
-    let patience = stop.time.map(|seconds| u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs));
+    let patience = stop.time.map(patience_of);
     // All are asked before anybody is waited for: twenty that are deaf take ten seconds, not two hundred.
     let one = |name: &String| ask(&all.find(name)?, stop.signal.as_deref(), patience);
     Ok(all_at_once(io, &stop.containers, one))
+}
+
+/// Seconds; a negative number is Docker's word for no end of patience.
+pub(crate) fn patience_of(seconds: i64) -> Duration {
+    u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs)
 }
 
 /// Many at the same time, told in the order in which they were named.
@@ -113,7 +117,7 @@ pub(crate) fn ask(container: &Container, signal: Option<&str>, patience: Option<
     let signal = signal
         .or(container.config.container.stop_signal.as_deref())
         .map_or(Ok(Signal::SIGTERM), signal_of)?;
-    let patience = patience.unwrap_or_else(|| Duration::from_secs(container.config.stop_timeout.into()));
+    let patience = patience.unwrap_or_else(|| patience_of(container.config.stop_timeout));
     let Some(Asked { process, monitor, waits }) = silence_the_policy(container)? else { return Ok(()) };
     if waits && let Some(monitor) = &monitor {
         let _ = monitor.signal(&k, Signal::SIGTERM); // to start what shall not start any more
@@ -327,4 +331,16 @@ fn erase(folder: &Path, called: &str, log_files: u32, lock: Lock) -> Result<()> 
     Life::remove(folder, &unwatched())?;
     drop(lock);
     record.forget()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ch06_less_than_no_time_is_for_ever() {
+        assert_eq!(patience_of(0), Duration::ZERO);
+        assert_eq!(patience_of(2), Duration::from_secs(2));
+        assert_eq!(patience_of(-1), Duration::MAX);
+    }
 }
