@@ -7,7 +7,7 @@
 //! - [`mechanism`]: what a launch is made of
 //! - [`child`]: the same launch from the child's side, up to exec
 //! - [`channel`]: the socket pair that joins the two
-//! - [`wait`]: signals passed on, the end awaited
+//! - [`wait`]: signals passed on, the end awaited; [`signal`]: what they are called
 //! - [`door`]: the child's way into a control group of version 1
 //! - [`exec`]: which file a command's name means; [`interpreter`]: what is started in a file's place
 //! - [`explain`]: a launch told while it happens; [`script`]: and said again by plain programs
@@ -35,4 +35,5 @@ pub mod output;
 pub mod place;
 pub mod record;
 pub mod script;
+pub mod signal;
 pub mod wait;

@@ -8,6 +8,7 @@ use ch00_process::failure::Failure;
 use ch00_process::kernel::{self, Kernel};
 use ch00_process::launch::Launch;
 use ch00_process::mechanism::{Chain, Root};
+use ch00_process::signal::Number;
 use ch00_process::wait::Ended;
 use ch02_namespaces::only::Rooms as Only;
 use ch02_namespaces::run::{Options as Rooms, UserNamespace};
@@ -16,7 +17,6 @@ use ch02_namespaces::time::parse_span;
 use ch03_cgroups::limits::Limits;
 use ch03_cgroups::run as below;
 use clap::Args;
-use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 use oci_spec::image::Config;
 
@@ -324,15 +324,12 @@ pub fn workdir(options: &Options, config: &Config) -> Result<Option<String>> {
     }
 }
 
-/// `SIGTERM`, `TERM`, `15`.
+/// `SIGTERM`, `TERM`, `15`, `SIGRTMIN+3`.
 ///
 /// # Errors
 /// There is none of this name.
-pub fn signal_of(text: &str) -> Result<Signal> {
-    let number = text.parse::<i32>().ok().and_then(|number| Signal::try_from(number).ok());
-    let name = text.to_ascii_uppercase();
-    let name = if name.starts_with("SIG") { name } else { format!("SIG{name}") };
-    number.or_else(|| name.parse().ok()).with_context(|| format!("invalid signal: {text}"))
+pub fn signal_of(text: &str) -> Result<Number> {
+    text.parse().map_err(anyhow::Error::msg)
 }
 
 #[cfg(test)]

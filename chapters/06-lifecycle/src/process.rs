@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use ch00_process::kernel::{Kernel, Result};
 use ch00_process::record::Owner;
+use ch00_process::signal::Number;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// A process that was there when it was looked for. Whatever happens, the descriptor means no other.
@@ -42,7 +42,7 @@ impl Process {
     ///
     /// # Errors
     /// EPERM: somebody else's.
-    pub fn signal(&self, k: &Kernel, signal: Signal) -> Result<()> {
+    pub fn signal(&self, k: &Kernel, signal: impl Into<Number>) -> Result<()> {
         match k.why("what was asked for").pidfd_send_signal(self.as_fd(), signal) {
             Err(failure) if failure.errno() == Errno::ESRCH => Ok(()),
             other => other,

@@ -116,7 +116,7 @@ pub(crate) fn ask(container: &Container, signal: Option<&str>, patience: Option<
     let k = unwatched();
     let signal = signal
         .or(container.config.container.stop_signal.as_deref())
-        .map_or(Ok(Signal::SIGTERM), signal_of)?;
+        .map_or(Ok(Signal::SIGTERM.into()), signal_of)?;
     let patience = patience.unwrap_or_else(|| patience_of(container.config.stop_timeout));
     let Some(Asked { process, monitor, waits }) = silence_the_policy(container)? else { return Ok(()) };
     if waits && let Some(monitor) = &monitor {
@@ -202,7 +202,7 @@ pub(super) fn kill(kill: &Kill, io: &mut Io<'_>) -> Result<u8> {
     Ok(io.each(&kill.containers, |_, name| {
         let container = all.find(name)?;
         let k = unwatched();
-        if signal == Signal::SIGKILL {
+        if signal == Signal::SIGKILL.into() {
             container.state().status.after(Move::Kill, container.name())?;
             return ask(&container, None, Some(Duration::ZERO)); // as Docker: it has ended when this comes back
         }

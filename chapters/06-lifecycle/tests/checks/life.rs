@@ -112,18 +112,22 @@ pub(crate) fn stop(stage: &Stage) -> Result<(), Finding> {
         return Err(Finding::seen("impatient").with("milliseconds", took.as_millis()));
     }
     says(&lodge.tell(&["wait", &name])?, "137\n")?;
-    // One that listens ends by itself, and at once.
-    let script = "trap 'exit 7' TERM; touch /ready; while :; do sleep 0.05; done";
-    let name = lodge.run("listens", &[], &["sh", "-c", script, "listens"])?;
-    within(PATIENCE, || {
-        lodge.tell(&["exec", &name, "test", "-e", "/ready"]).is_ok_and(|ended| ended.code == 0)
-    });
-    let began = Instant::now();
-    says(&lodge.tell(&["stop", "-t", "30", &name])?, &format!("{name}\n"))?;
-    if began.elapsed() > Duration::from_secs(5) {
-        return Err(Finding::seen("patient").with("seconds", began.elapsed().as_secs()));
+    // One that listens ends by itself, and at once: to the usual signal, or to systemd's.
+    for (word, options, signal) in
+        [("listens", &[][..], "TERM"), ("halts", &["--stop-signal", "SIGRTMIN+3"], "37")]
+    {
+        let script = format!("trap 'exit 7' {signal}; touch /ready; while :; do sleep 0.05; done");
+        let name = lodge.run(word, options, &["sh", "-c", &script, word])?;
+        within(PATIENCE, || {
+            lodge.tell(&["exec", &name, "test", "-e", "/ready"]).is_ok_and(|ended| ended.code == 0)
+        });
+        let began = Instant::now();
+        says(&lodge.tell(&["stop", "-t", "30", &name])?, &format!("{name}\n"))?;
+        if began.elapsed() > Duration::from_secs(5) {
+            return Err(Finding::seen("patient").with("seconds", began.elapsed().as_secs()));
+        }
+        says(&lodge.tell(&["wait", &name])?, "7\n")?;
     }
-    says(&lodge.tell(&["wait", &name])?, "7\n")?;
     // One in the foreground ends with its command's code, not by a signal of ours.
     let name = lodge.expects("foreground");
     let words = ["run", "--rm", "--name", &name, mould::IMAGE, "sh", "-c", "sleep 5000; exit", &name];

@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::kernel::{Call, Result, errno, raw, shortened};
+use crate::signal::Number;
 use crate::wait::End;
 
 /// linux/sched.h
@@ -138,12 +139,11 @@ impl Call<'_> {
     ///
     /// # Errors
     /// ESRCH: it has ended. EPERM: not ours.
-    pub fn pidfd_send_signal(self, pidfd: BorrowedFd<'_>, signal: Signal) -> Result<()> {
-        let number = rustix::process::Signal::from_named_raw(signal as i32);
-        let answer = number
-            .ok_or(rustix::io::Errno::INVAL)
-            .and_then(|number| rustix::process::pidfd_send_signal(pidfd, number));
-        self.plain(answer.map_err(errno), || format!("pidfd_send_signal({}, {signal})", super::fd(pidfd)))
+    pub fn pidfd_send_signal(self, pidfd: BorrowedFd<'_>, signal: impl Into<Number>) -> Result<()> {
+        let signal = signal.into();
+        self.plain(raw::pidfd_send_signal(pidfd, signal), || {
+            format!("pidfd_send_signal({}, {signal})", super::fd(pidfd))
+        })
     }
 
     /// `sethostname`: the name of this uts namespace. sethostname(2), uts_namespaces(7).

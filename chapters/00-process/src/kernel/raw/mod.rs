@@ -12,5 +12,5 @@ pub use mount::{mount_setattr_idmap, mount_setattr_read_only};
 pub(crate) use process::adopt;
 pub use process::{
     clone3, close_all_but, close_range_on_exec, exit_now, forget_the_host, is_ignored, join_session_keyring,
-    reset_signals,
+    pidfd_send_signal, reset_signals,
 };

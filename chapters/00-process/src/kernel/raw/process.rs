@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
+use crate::signal::Number;
+
 /// `clone3(struct clone_args *cl_args, size_t size)` without shared memory: like fork, with namespaces
 /// and a pidfd. `None` in the child. clone(2).
 ///
@@ -80,6 +82,20 @@ pub fn is_ignored(signal: nix::sys::signal::Signal) -> bool {
     // SAFETY: nothing is changed (the new action is null), and `old` lives until the call returns.
     let answer = unsafe { libc::sigaction(signal as libc::c_int, std::ptr::null(), &raw mut old) };
     answer == 0 && old.sa_sigaction == libc::SIG_IGN
+}
+
+/// `pidfd_send_signal(pidfd, signal, NULL, 0)`: real-time signals too, which rustix builds from no safe number.
+/// pidfd_send_signal(2)
+///
+/// # Errors
+/// ESRCH: it has ended. EPERM: not ours.
+pub fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: Number) -> Result<(), Errno> {
+    let (nothing, flags): (*const libc::siginfo_t, u32) = (std::ptr::null(), 0);
+    // SAFETY: no memory is read or written, as there is no siginfo; the descriptor is open as long as it is borrowed.
+    let answer = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal.get(), nothing, flags)
+    };
+    Errno::result(answer).map(drop)
 }
 
 /// `_exit(2)`: ends without running anything that the host left in this copy of its memory (buffers that
