@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ch00_process::failure::Failure;
@@ -186,19 +186,19 @@ impl Store {
         crate::build::descriptor(MediaType::ImageManifest, &digest, size)
     }
 
-    /// That every container says which layers it needs.
+    /// That every container that runs says which layers it needs.
     ///
     /// # Errors
-    /// One has a config that can't be read: it may run, and lose the ground that it stands on.
-    pub(crate) fn all_are_readable(&self) -> Result<()> {
+    /// One has a config that can't be read: it would lose the ground that it stands on.
+    pub(crate) fn all_that_run_are_known(&self) -> Result<()> {
         for entry in fs::read_dir(self.containers())? {
             let entry = entry?;
             let Ok(bytes) = fs::read(entry.path().join("config.json")) else { continue };
-            if serde_json::from_slice::<Container>(&bytes).is_err() {
+            if serde_json::from_slice::<Container>(&bytes).is_err() && is_held(&entry.path().join("upper")) {
                 let id = entry.file_name().to_string_lossy().into_owned();
-                let what = format!("container {id}: its config.json is damaged");
+                let what = format!("container {id}: its config.json is damaged, and it runs");
                 let cause = "which layers it needs can't be known, so nothing was removed";
-                return Err(Failure::said(what, cause, format!("boxroom rm -f {id}")).into());
+                return Err(Failure::said(what, cause, format!("end it; boxroom rm -f {id}")).into());
             }
         }
         Ok(())
@@ -233,6 +233,11 @@ impl Container {
     pub fn layer_paths(&self, store: &Store) -> Result<Vec<PathBuf>> {
         Ok(self.lowers()?.iter().map(|name| store.layers().join(name)).collect())
     }
+}
+
+/// Whether somebody has the files of a container mounted.
+fn is_held(upper: &Path) -> bool {
+    File::open(upper).is_ok_and(|file| Flock::lock(file, FlockArg::LockExclusiveNonblock).is_err())
 }
 
 /// A container's name. Docker writes a `/` before it, and so may people. It becomes the name of a file.

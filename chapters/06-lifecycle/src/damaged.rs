@@ -1,11 +1,12 @@
 //! Containers whose `config.json` was cut off, emptied or mixed up: nobody can start them any more. They are told, keep
 //! their name, and are removed by what else is known of them: a folder, a lock, and the links that lead there.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use ch00_process::failure::Failure;
+use ch04_images::container::Container as Kept;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::config::LogLimit;
@@ -41,11 +42,14 @@ impl Found {
 }
 
 impl Containers {
-    /// Whether there is a config, and nothing that could be read.
+    /// Whether there is a config, and nothing that could be read. A container that chapter 04's program keeps has a shorter
+    /// one, and is that program's.
     pub(crate) fn damaged(&self, id: &str) -> Option<Damaged> {
         let folder = self.store.containers().join(id);
-        let there = folder.join("config.json").symlink_metadata().is_ok();
-        (there && self.read(id).is_none()).then(|| Damaged { id: id.into(), folder })
+        let is_id = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let bytes = fs::read(folder.join("config.json")).ok()?;
+        let is_read = serde_json::from_slice::<Kept>(&bytes).is_ok_and(|kept| kept.id == id);
+        (is_id && !is_read).then(|| Damaged { id: id.into(), folder })
     }
 
     /// All of them but who is being made or removed at this moment: that one's config is half written.

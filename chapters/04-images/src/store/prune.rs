@@ -38,7 +38,7 @@ impl Store {
     /// then nothing is removed.
     pub fn prune(&self) -> Result<Pruned> {
         let alone = Lease(self.lock("store.lock", FlockArg::LockExclusive)?);
-        self.all_are_readable()?;
+        self.all_that_run_are_known()?;
         let images = self.change(|manifests| {
             let before = manifests.len();
             manifests.retain(|descriptor| name_of(descriptor).is_some());

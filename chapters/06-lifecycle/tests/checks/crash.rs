@@ -196,7 +196,14 @@ fn config(stage: &Stage) -> Result<(), Finding> {
             return Err(Finding::seen("left").with("what", what.display()));
         }
     }
-    Ok(())
+    // A container that chapter 04's program keeps has a shorter one, and is nobody's to prune.
+    let kept = containers.join("00000000000f");
+    fs::create_dir_all(kept.join("upper"))?;
+    let config =
+        r#"{"id":"00000000000f","name":"kept","image":"a","manifest":"a","layers":[],"stop_signal":null}"#;
+    fs::write(kept.join("config.json"), config)?;
+    equal(&lodge.tell(&["system", "prune", "-f"])?.code.to_string(), "0")?;
+    equal(&kept.is_dir().to_string(), "true")
 }
 
 /// A note whose writer was killed before it had its name. In a place of its own: prune would take other checks' containers.
