@@ -141,6 +141,7 @@ mod tests {
     fn checks_who_is_frozen_is_ended() {
         let group = format!("/sys/fs/cgroup/freezer/boxroom-checks-{}", std::process::id());
         fs::create_dir(&group).unwrap();
+        #[allow(clippy::zombie_processes)] // it is `end` that waits
         let sleeper = Command::new("sleep").arg("60").spawn().unwrap();
         fs::write(format!("{group}/cgroup.procs"), sleeper.id().to_string()).unwrap();
         fs::write(format!("{group}/freezer.state"), "FROZEN").unwrap();
