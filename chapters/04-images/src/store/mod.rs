@@ -184,3 +184,22 @@ pub fn blame(error: &std::io::Error, what: String) -> Failure {
     failure.errno = errno as i32;
     failure
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn ch04_a_store_is_closed_to_everybody_else() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::at(&place.path().join("root")).unwrap();
+        for folder in
+            [store.root().into(), store.images(), store.layers(), store.containers(), store.beside()]
+        {
+            let mode = fs::metadata(&folder).unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, 0o700, "{}", folder.display());
+        }
+    }
+}
