@@ -129,25 +129,3 @@ fn parent_of(pid: i32) -> Option<i32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
 }
-
-#[cfg(test)]
-mod tests {
-    use std::process::Command;
-
-    use super::*;
-
-    #[test]
-    #[ignore = "alone, as root, with version 1's freezer: it ends all that this process has started"]
-    fn checks_who_is_frozen_is_ended() {
-        let group = format!("/sys/fs/cgroup/freezer/boxroom-checks-{}", std::process::id());
-        fs::create_dir(&group).unwrap();
-        #[allow(clippy::zombie_processes)] // it is `end` that waits
-        let sleeper = Command::new("sleep").arg("60").spawn().unwrap();
-        fs::write(format!("{group}/cgroup.procs"), sleeper.id().to_string()).unwrap();
-        fs::write(format!("{group}/freezer.state"), "FROZEN").unwrap();
-        end();
-        let left = descendants(Pid::this());
-        fs::remove_dir(&group).unwrap();
-        assert_eq!(left, []);
-    }
-}

@@ -19,8 +19,21 @@ pub struct Command {
     pub argv: Vec<CString>,
     /// Each `KEY=VALUE`.
     pub env: Vec<CString>,
-    /// The root directory of whoever has made this, to tell whether it is run in another one.
+    /// Where this was made: the root directory, to tell whether it is run in another one, and this program's file. Both are
+    /// looked at before a root can be anybody else's.
+    home: Home,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Home {
     root: Option<(u64, u64)>,
+    program: Option<(u64, u64)>,
+}
+
+impl Home {
+    fn here() -> Self {
+        Self { root: identity(Path::new("/")), program: identity(Path::new("/proc/self/exe")) }
+    }
 }
 
 impl Command {
@@ -50,7 +63,7 @@ impl Command {
         if argv.is_empty() {
             return Err(Failure::said("no command was given", "", "name one: run CMD [ARG...]"));
         }
-        Ok(Self { argv: c(argv)?, env: c(env)?, root: identity(Path::new("/")) })
+        Ok(Self { argv: c(argv)?, env: c(env)?, home: Home::here() })
     }
 
     /// Whether it is this program again, as a helper of its own.
@@ -99,10 +112,11 @@ impl Command {
         let path = Path::new(OsStr::from_bytes(file.as_bytes()));
         let Some(found) = identity(path) else { return Ok(()) };
         // No name in that root is believed: a link in an image can be called as this program is on the host.
-        if self.root.is_some() && identity(Path::new("/")) == self.root {
+        let Home { root, program } = self.home;
+        if root.is_some() && identity(Path::new("/")) == root {
             return Ok(());
         }
-        let Some(us) = identity(Path::new("/proc/self/exe")) else { return Ok(()) };
+        let Some(us) = program else { return Ok(()) };
         if found != us && !interpreters(path).iter().any(|path| identity(path) == Some(us)) {
             return Ok(());
         }

@@ -1,5 +1,5 @@
-//! What a container was made from, as it was resolved at `create`: `config.json`. Of the image a start needs the layers alone, so what
-//! happens to the image's name or to the caller's environment later changes nothing.
+//! What a container was made from, as it was resolved at `create`: `config.json`. Of the image a start needs the layers
+//! alone, so what happens to the image's name or to the caller's environment later changes nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;

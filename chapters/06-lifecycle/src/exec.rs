@@ -162,9 +162,10 @@ pub fn lines_of(file: &Path) -> Result<Vec<String>> {
         if name.is_empty() || name.contains(char::is_whitespace) {
             bail!("{}, line {}: {name:?} is no name of a variable", what(), number + 1);
         }
-        match line.contains('=') {
-            true => found.push(line.to_string()),
-            false => found.extend(callers(line)?.map(|value| format!("{line}={value}"))),
+        if line.contains('=') {
+            found.push(line.to_string());
+        } else {
+            found.extend(callers(line)?.map(|value| format!("{line}={value}")));
         }
     }
     Ok(found)

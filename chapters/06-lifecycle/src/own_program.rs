@@ -18,7 +18,8 @@ use nix::errno::Errno;
 const ME: &str = "/proc/self/exe";
 
 /// [`protect`] for a program that is told to `exec`, before it has read its words: who begins anew reads them again, and that
-/// is a tenth of an exec. Where the launch is to be told this is left to the verb, so that it is told as well; the verb sees to it in any case.
+/// is a tenth of an exec. Where the launch is to be told this is left to the verb, so that it is told as well; the verb sees
+/// to it in any case.
 ///
 /// # Errors
 /// As [`protect`].

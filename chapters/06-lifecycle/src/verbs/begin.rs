@@ -1,6 +1,7 @@
 //! Verbs that begin something: create, run, start, restart.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -134,7 +135,7 @@ pub(super) fn run(run: Run, io: &mut Io<'_>) -> Result<u8> {
         // Nobody could look at it later: this very process is its parent, and what the caller has is the command's own.
         let ended = launch(life, None, !interactive, &k).and_then(|launch| launch.run(&k));
         if ended.is_err() && folder.exists() {
-            Life::give_up(&folder, &unwatched())?;
+            give_up(&folder, io);
         }
         return Ok(tell_end(io.program, ended, &mut io.err));
     }
@@ -155,10 +156,17 @@ pub(super) fn run(run: Run, io: &mut Io<'_>) -> Result<u8> {
         Ok(Some(over)) => told(over, &name, io),
         Err(failure) => {
             if removes {
-                Life::give_up(&folder, &unwatched())?;
+                give_up(&folder, io);
             }
             Err(failure.into())
         }
+    }
+}
+
+/// Takes away what a refused launch was to have. If that can't be done it is told beside the refusal, not in its place.
+fn give_up(folder: &Path, io: &mut Io<'_>) {
+    if let Err(left) = Life::give_up(folder, &unwatched()) {
+        let _ = writeln!(io.err, "{}: {left}", io.program);
     }
 }
 

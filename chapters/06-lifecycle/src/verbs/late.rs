@@ -1,7 +1,7 @@
 //! Words that are looked at only when their verb is the one that was asked for.
 //!
 //! clap makes all of a program's words before it reads the first: some two hundred flags, for a `ps` that has five. That was
-//! half of what this program does for itself at a start, and an `exec` starts it twice.
+//! half of what this program does for itself at a start.
 
 use std::ops::Deref;
 
